@@ -1,0 +1,5 @@
+"""The memory that all processes of an instance share: cells per seat, one lock, a few words of the master."""
+
+from pfserve.region.region import Region, SeatState
+
+__all__ = ["Region", "SeatState"]
