@@ -1,0 +1,1 @@
+"""The measuring suite: drives pfserve and its peers from outside, as processes."""

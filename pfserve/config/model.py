@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import msgspec
 
 
-class ServeConfig(msgspec.Struct, frozen=True):
+class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of ``pfserve serve``. Built only by :func:`pfserve.config.load_config`."""
 
-    flow: str  # folder or file, resolved to an absolute path
+    flow: str  # folder or file, an absolute path
     host: str
-    port: int
+    port: int  # 0: any free one
     workers: int
     threads: int
     max_concurrent_requests: int
@@ -22,18 +22,21 @@ class ServeConfig(msgspec.Struct, frozen=True):
     grace_s: float  # from the signal to the end
     drain_delay_s: float  # from the signal until listeners close
     stuck_after_s: float
-    boot_timeout_s: float
+    boot_timeout_s: float  # from the leader's fork until every worker is ready
     slow_s: float
     access_log: bool
     log_format: str  # "text" | "json"
     log_level: str  # a name of the logging module
+    log_pattern: str = ""  # PF_LOG_FORMAT: a format of the logging module, "" for ours
+    log_date_pattern: str = ""  # PF_LOG_DATETIME_FORMAT: a strftime format, "" for ours
     cors: str  # the origin that is allowed, "*" as promptflow, "" for none
-    pidfile: str  # "" for none
+    pidfile: str  # an absolute path, "" for none
     preload: bool
     environment: Mapping[str, str]  # --env and --env-file: they win over the process environment
     included_outputs: tuple[str, ...] | None  # --outputs; None: every output but evaluation_only ones
     line_timeout_s: float | None  # PF_LINE_TIMEOUT_SEC
     jinja_sandbox: bool  # PF_USE_SANDBOX_FOR_JINJA
     build_info: str  # BUILD_INFO
-    origins: Mapping[str, str]  # setting name -> where its value came from
-    warnings: tuple[str, ...]  # one log line each, at start
+    origins: Mapping[str, str]  # name of a setting (settings.py) -> where its value came from
+    warnings: tuple[str, ...]  # one WARNING line each, at start
+    notices: tuple[str, ...] = ()  # one INFO line each, at start

@@ -1,5 +1,6 @@
 """What will run: immutable, printable, shared by every worker. Functions and data; never sockets, locks or clients."""
 
+from pfserve.plan.explain import explain
 from pfserve.plan.plan import (
     Access,
     AccessKind,
@@ -28,4 +29,5 @@ __all__ = [
     "Reference",
     "Step",
     "StepKind",
+    "explain",
 ]

@@ -1,7 +1,8 @@
 """The compiled flow: steps over integer slots, fused into chains.
 
 A request owns one list of values, its *frame*. Slots ``0 … len(inputs) - 1`` hold the flow's inputs, the following
-ones the literals (bound once, at compile time), then one slot per step for its result. No name is looked up at run time.
+ones the literals (bound once, at compile time), then one slot per step for its result. No name is looked
+up at run time.
 """
 
 from __future__ import annotations
@@ -44,13 +45,15 @@ class Access(msgspec.Struct, frozen=True):
 class Reference(msgspec.Struct, frozen=True):
     """A value of the frame: its slot, and the property path into it.
 
-    ``text`` is the author's spelling (``node.output.key``); ``owner`` the node or input that it starts from.
+    ``text`` is the author's spelling (``node.output.key``), ``owner`` the node or input that it starts from and
+    ``property`` the spelling of the path (``key``), which the message about a failing path repeats.
     """
 
     slot: int
     path: tuple[Access, ...]
     owner: str
     text: str
+    property: str = ""
 
 
 class Argument(msgspec.Struct, frozen=True):
@@ -58,6 +61,7 @@ class Argument(msgspec.Struct, frozen=True):
 
     name: str
     value: Reference
+    optional: bool = False  # the parameter has a default: left out where the value is that of a bypassed node
 
 
 class Guard(msgspec.Struct, frozen=True):
@@ -95,7 +99,7 @@ class InputSpec(msgspec.Struct, frozen=True):
     """A declared input of the flow; its slot is its index.
 
     ``convert(value)`` applies the type's coercions (contract section 3.3) and raises ``errors.UserError``.
-    ``default`` is already converted; ``required`` means that there is none.
+    ``default`` is already converted; ``required`` means that there is none that could be used.
     """
 
     name: str
@@ -128,6 +132,7 @@ class Plan(msgspec.Struct, frozen=True):
     swagger: bytes  # the body of /swagger.json
     environment: Mapping[str, str]  # the flow's environment_variables, as texts
     fingerprint: str  # of the sources: equal for equal flows
+    warnings: tuple[str, ...] = ()  # what the author should know although the flow runs, one line each
 
     @property
     def frame_size(self) -> int:

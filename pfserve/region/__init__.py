@@ -1,5 +1,7 @@
 """The memory that all processes of an instance share: cells per seat, one lock, a few words of the master."""
 
+from pfserve.region.lock import LockTimeout
 from pfserve.region.region import Region, SeatState
+from pfserve.region.watch import HeldLockWatch
 
-__all__ = ["Region", "SeatState"]
+__all__ = ["HeldLockWatch", "LockTimeout", "Region", "SeatState"]

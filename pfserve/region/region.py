@@ -1,8 +1,9 @@
-"""The shared region: an anonymous memory file that the master makes and every process inherits.
+"""The shared region: an anonymous memory file that the master makes and every process inherits by fork.
 
-Layout: arrays of 64-bit words, one element per seat, then the master's words, then the bytes of the lock.
+Layout: the bytes of the lock, then the master's words, then arrays of 64-bit words, one element per seat.
 One process writes a word unless its comment says otherwise; such words are written under the lock only.
 Nothing is stored that could be computed: the number of requests inside is the sum of the ticket cells.
+Aligned words are read and written whole, so a reader without the lock sees an old value or a new one, never a mix.
 """
 
 from __future__ import annotations
@@ -11,17 +12,19 @@ import enum
 import mmap
 import os
 
+from pfserve.region.lock import LOCK_BYTES, RegionLock
+
 _WORD = 8
 _ARRAYS = ("tickets", "connections", "beats", "states", "pids", "generations", "epochs", "served")
 _MASTER_WORDS = 8
-_LOCK_BYTES = 128
+_MASTER_BEAT, _DRAINING = 0, 1
 
 
 class SeatState(enum.IntEnum):
     """The state word of a seat, as other processes see it."""
 
     EMPTY = 0  # no process
-    BOOTING = 1  # forked, not ready
+    BOOTING = 1  # taken, its process is not ready
     LIVE = 2  # serves; may be passed connections
     DRAINING = 3  # finishes what it has
 
@@ -31,13 +34,23 @@ class Region:
 
     Every array is a ``memoryview`` of unsigned 64-bit words indexed by seat:
 
-    * ``tickets`` - requests of the seat inside the instance; raised by its worker under the lock, lowered by it without;
-    * ``connections`` - open connections of the seat, those on their way to it included; under the lock;
+    * ``tickets`` - requests of the seat inside the instance; raised by its worker under the lock, lowered without it;
+    * ``connections`` - open connections of the seat, those on their way to it included; any worker, under the lock;
     * ``beats`` - monotonic nanoseconds of the last beat of the seat's event loop; its worker writes;
     * ``states`` - a :class:`SeatState`; its worker writes LIVE and DRAINING, its parent EMPTY and BOOTING;
     * ``pids``, ``generations`` - of the process on the seat, 0 for none; its parent writes;
-    * ``epochs`` - how many processes have sat here; its parent writes, together with zeroed cells, under the lock;
+    * ``epochs`` - raised whenever the seat is left; its parent writes, together with zeroed cells, under the lock;
     * ``served`` - requests answered by the seat since the instance started, all epochs; its worker writes.
+
+    A new seat's life: its parent calls :meth:`occupy`, forks and writes ``pids``; the worker beats, then writes LIVE;
+    after ``waitpid`` (or a fork that failed) the parent calls :meth:`vacate`.
+
+    Args:
+        capacity: how many requests may be inside the instance.
+        seats: how many processes may serve at a time, of all generations.
+
+    Raises:
+        BootError: the C library's mutex is not one we know.
     """
 
     tickets: memoryview
@@ -53,14 +66,107 @@ class Region:
         self.capacity = capacity
         self.seats = seats
         array_bytes = seats * _WORD
-        size = len(_ARRAYS) * array_bytes + _MASTER_WORDS * _WORD + _LOCK_BYTES
-        descriptor = os.memfd_create("pfserve", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, size)
-        self.descriptor = descriptor
-        self._map = mmap.mmap(descriptor, size, mmap.MAP_SHARED)
-        view = memoryview(self._map)
+        arrays_start = LOCK_BYTES + _MASTER_WORDS * _WORD
+        view = memoryview(_shared_memory(arrays_start + len(_ARRAYS) * array_bytes))
+        self.lock = RegionLock(view[:LOCK_BYTES])
+        self.lock.initialise()
+        self._master = view[LOCK_BYTES:arrays_start].cast("Q")
         for index, name in enumerate(_ARRAYS):
-            setattr(self, name, view[index * array_bytes : (index + 1) * array_bytes].cast("Q"))
-        start = len(_ARRAYS) * array_bytes
-        self._master = view[start : start + _MASTER_WORDS * _WORD].cast("Q")
-        self.lock_bytes = view[start + _MASTER_WORDS * _WORD :]
+            start = arrays_start + index * array_bytes
+            setattr(self, name, view[start : start + array_bytes].cast("Q"))
+
+    # -- Words of the master -----------------------------------------------------------------------
+
+    @property
+    def master_beat_ns(self) -> int:
+        """Monotonic nanoseconds of the master's last turn; the master writes."""
+        return self._master[_MASTER_BEAT]
+
+    @master_beat_ns.setter
+    def master_beat_ns(self, now_ns: int) -> None:
+        self._master[_MASTER_BEAT] = now_ns
+
+    @property
+    def draining(self) -> bool:
+        """Whether the instance is going down; the master writes."""
+        return bool(self._master[_DRAINING])
+
+    @draining.setter
+    def draining(self, value: bool) -> None:
+        self._master[_DRAINING] = value
+
+    # -- Seats: their parents call these -----------------------------------------------------------
+
+    def occupy(self, seat: int, generation: int) -> int:
+        """Take an empty seat for a process about to be forked, and give the seat's epoch.
+
+        Before the fork, so that the child finds its seat in order and the two never write the same word at a time.
+        """
+        with self.lock:
+            self.generations[seat] = generation
+            self.beats[seat] = 0
+            self.states[seat] = SeatState.BOOTING
+            return self.epochs[seat]
+
+    def vacate(self, seat: int) -> None:
+        """Forget the process of a seat, its requests and its connections. Only once the process is reaped.
+
+        May be repeated: a leader that dies half way leaves the rest to the master.
+        """
+        with self.lock:
+            self.states[seat] = SeatState.EMPTY
+            self.pids[seat] = 0
+            self.generations[seat] = 0
+            self.beats[seat] = 0
+            self.tickets[seat] = 0
+            self.connections[seat] = 0
+            self.epochs[seat] += 1
+
+    def live_seats(self, now_ns: int, stale_after_ns: int) -> list[int]:
+        """The seats, of all generations, that serve and whose last beat is at most ``stale_after_ns`` old."""
+        oldest_ns = now_ns - stale_after_ns
+        states, beats = self.states, self.beats
+        return [seat for seat in range(self.seats) if states[seat] == SeatState.LIVE and beats[seat] >= oldest_ns]
+
+    # -- Connections: the workers call these -------------------------------------------------------
+
+    def least_connected(self, own_seat: int, now_ns: int, stale_after_ns: int) -> tuple[int, int]:
+        """Choose who serves a connection that ``own_seat`` has accepted, and count it there.
+
+        That is the live seat of the same generation with the fewest connections; a tie goes to ``own_seat``, then to
+        the lowest. Without any it is ``own_seat``.
+
+        Returns:
+            The seat and its epoch: the connection's place, for :meth:`connection_closed`.
+        """
+        connections, generations = self.connections, self.generations
+        with self.lock:
+            best, fewest = own_seat, None
+            for seat in self.live_seats(now_ns, stale_after_ns):
+                if generations[seat] != generations[own_seat]:
+                    continue
+                count = connections[seat]
+                if fewest is None or count < fewest or (count == fewest and seat == own_seat):
+                    best, fewest = seat, count
+            connections[best] += 1
+            return best, self.epochs[best]
+
+    def connection_adopted(self, seat: int) -> None:
+        """Count at its adopter a connection that was counted for an earlier process of the seat, and forgotten."""
+        with self.lock:
+            self.connections[seat] += 1
+
+    def connection_closed(self, seat: int, epoch: int) -> None:
+        """Take a connection off the count of its place, unless the process it was counted for is gone."""
+        with self.lock:
+            if self.epochs[seat] == epoch:
+                self.connections[seat] -= 1
+
+
+def _shared_memory(size: int) -> mmap.mmap:
+    descriptor = os.memfd_create("pfserve", os.MFD_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, size)
+        return mmap.mmap(descriptor, size, mmap.MAP_SHARED)
+    finally:
+        os.close(descriptor)  # the mapping has its own

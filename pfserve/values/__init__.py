@@ -1,1 +1,19 @@
-"""Being built."""
+"""Values and how they are read: types, conversions, marks on user code, promptflow's errors as data."""
+
+from pfserve.values.conversion import CONVERTIBLE_TYPES, ConversionError, convert_literal, converter
+from pfserve.values.failure import failure_of, template_failure
+from pfserve.values.marks import TOOL_MARK, is_tool
+from pfserve.values.types import TYPES, type_of_annotation
+
+__all__ = [
+    "CONVERTIBLE_TYPES",
+    "ConversionError",
+    "TOOL_MARK",
+    "TYPES",
+    "convert_literal",
+    "converter",
+    "failure_of",
+    "is_tool",
+    "template_failure",
+    "type_of_annotation",
+]

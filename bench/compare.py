@@ -1,0 +1,37 @@
+"""The comparison: the measurements that were asked for, one after the other, and what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from . import machine
+from .coldstart import cold_start
+from .memory import memory
+from .part import Part, Say, Settings
+from .throughput import alone, loaded
+
+MEASURES: dict[str, Callable[[Settings, Say], Part]] = {"P1": loaded, "P2": alone, "P6": memory, "P7": cold_start}
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Where it ran, and the part of each budget number."""
+
+    machine: dict[str, str]
+    rounds: int
+    seconds: int
+    parts: dict[str, Part]
+
+    @property
+    def met(self) -> bool:
+        """Whether every budget that was measured is met, by figures that can be believed."""
+        parts = self.parts.values()
+        return all(verdict.met for part in parts for verdict in part.verdicts) and not any(part.voids for part in parts)
+
+
+def compare(numbers: Iterable[str], settings: Settings, say: Say) -> Comparison:
+    """Measure the budgets of these numbers. Raises RuntimeError if a system does not start or answers wrongly."""
+    facts = machine.facts()
+    parts = {number: MEASURES[number](settings, say) for number in numbers}
+    return Comparison(facts, settings.rounds, settings.seconds, parts)

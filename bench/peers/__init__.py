@@ -1,0 +1,1 @@
+"""The programs that pfserve is measured against. Each module here is a program of its own."""

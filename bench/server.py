@@ -1,0 +1,130 @@
+"""A system under test: one process tree that answers HTTP on a port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+import msgspec
+
+from . import proc
+
+STOP_WITHIN_S = 15.0
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """How to start a system. ``{port}`` in an argument stands for the port that it is given."""
+
+    system: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = {}  # besides our own
+    folder: str | None = None  # its working directory; None: ours
+
+
+class Server:
+    """A launched system. Use as a context manager: leaving it leaves no process behind."""
+
+    def __init__(self, launch: Launch, port: int | None = None) -> None:
+        self.launch = launch
+        self.port = port or free_port()
+        self.started_s = 0.0
+
+    @property
+    def address(self) -> str:
+        """Where it answers, as ``http://host:port``."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The root of its tree."""
+        return self._process.pid
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the process; it is not ready yet."""
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed by stop)
+        self.started_s = time.monotonic()
+        self._process = subprocess.Popen(
+            [part.replace("{port}", str(self.port)) for part in self.launch.argv],
+            cwd=self.launch.folder,
+            env={**os.environ, **self.launch.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+
+    def wait_ready(self, within_s: float = 30.0, every_s: float = 0.02) -> float:
+        """Poll /health until it answers 200, and give the seconds since the start. Raises RuntimeError."""
+        while time.monotonic() < self.started_s + within_s:
+            if self._healthy():
+                return time.monotonic() - self.started_s
+            if self._process.poll() is not None:
+                raise RuntimeError(f"{self.launch.system} ended with {self._process.returncode}:\n{self.log_tail()}")
+            time.sleep(every_s)
+        raise RuntimeError(f"{self.launch.system} was not ready within {within_s:g} s:\n{self.log_tail()}")
+
+    def _healthy(self) -> bool:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return self.ask("GET", "/health")[0] == 200
+        return False
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        """One request on a connection of its own: the status and the body of the reply."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            reply = connection.getresponse()
+            return reply.status, reply.read()
+        finally:
+            connection.close()
+
+    def cpu_s(self) -> float:
+        """The CPU time of the whole tree so far."""
+        return proc.cpu_s(self.pid)
+
+    def pss_bytes(self) -> int:
+        """The memory of the whole tree."""
+        return proc.pss_bytes(self.pid)
+
+    def log_tail(self, size_bytes: int = 4000) -> str:
+        """The end of what it printed."""
+        end = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, end - size_bytes))
+        return self._log.read().decode(errors="replace")
+
+    def stop(self) -> None:
+        """End it gently, then for certain: the tree, and its process group in case someone left the tree."""
+        family = proc.tree(self.pid)
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_WITHIN_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        for member in family:
+            if proc.alive(member):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(member.pid, signal.SIGKILL)
+        self._process.wait()
+        self._log.close()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

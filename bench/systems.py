@@ -1,0 +1,60 @@
+"""How each system of the comparison is started."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from .server import Launch
+
+PROMPTFLOW_VERSION = "1.18.5"
+# What promptflow's own image installs besides the flow's requirements.
+PROMPTFLOW_PACKAGES = (f"promptflow=={PROMPTFLOW_VERSION}", "promptflow-tools", "keyrings.alt", "gunicorn", "uvicorn")
+APP = "promptflow.core._serving.app:create_app(engine='{engine}')"
+
+PFSERVE = "pfserve"
+FLASK = "promptflow Flask"
+FASTAPI = "promptflow FastAPI"
+HANDWRITTEN = "hand-written"
+JSON_ONLY = "hand-written, JSON only"
+
+
+def pfserve(flow: Path, workers: int, max_concurrent_requests: int = 64) -> Launch:
+    """Our server, by the interpreter that runs this."""
+    options = ("--workers", str(workers), "--max-concurrent-requests", str(max_concurrent_requests))
+    argv = (sys.executable, "-m", "pfserve", "serve", str(flow), "--host", "127.0.0.1", "--port", "{port}", *options)
+    return Launch(PFSERVE, argv)
+
+
+def handwritten(kind: str, flow: Path, workers: int) -> Launch:
+    """The hand-written server: ``kind`` is async, sync or json."""
+    program = Path(__file__).parent / "peers" / "handwritten.py"
+    (template,) = flow.glob("*.jinja2")
+    argv = (sys.executable, str(program), kind, str(template), "{port}", str(workers))
+    return Launch(JSON_ONLY if kind == "json" else HANDWRITTEN, argv)
+
+
+def promptflow(python: Path, engine: str, flow: Path, workers: int) -> Launch:
+    """The server of promptflow itself, with the command line of the image that it exports.
+
+    ``flow`` should be a copy, with nothing else beside it: promptflow leaves files in the folder, and gunicorn and
+    promptflow in the home directory, which is its parent here.
+    """
+    worker_class = () if engine == "flask" else ("--worker-class", "uvicorn.workers.UvicornWorker")
+    threads = ("--threads", "1") if engine == "flask" else ()
+    argv = (str(python), "-m", "gunicorn", *worker_class, "-w", str(workers), *threads, "-b", "127.0.0.1:{port}")
+    environment = {"PROMPTFLOW_PROJECT_PATH": str(flow), "HOME": str(flow.parent)}
+    app = APP.replace("{engine}", engine)
+    system = FLASK if engine == "flask" else FASTAPI
+    return Launch(system, (*argv, "--timeout", "300", app), environment, folder=str(flow))
+
+
+def promptflow_python(folder: Path) -> Path:
+    """The interpreter of the virtual environment at ``folder``; made and filled from PyPI if it is not there."""
+    python = folder / "bin" / "python"
+    if not (folder / "bin" / "gunicorn").exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PROMPTFLOW_PACKAGES], check=True)
+    return python

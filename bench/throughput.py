@@ -1,0 +1,64 @@
+"""P1 and P2: how fast the echo flow is served, loaded and unloaded."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from . import contest, systems
+from .budgets import judge
+from .contest import Contest
+from .part import Part, Say, Settings
+from .series import Series, ratio
+from .wrk import Load
+
+BODY = '{"text": "hello"}'
+WORKERS = 2
+
+
+def loaded(settings: Settings, say: Say) -> Part:
+    """P1: two workers and sixteen connections, the node async and sync."""
+    parts = [_loaded(kind, settings, say) for kind in ("async", "sync")]
+    return Part(
+        series=tuple(series for part in parts for series in part.series),
+        verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
+        voids=tuple(void for part in parts for void in part.voids),
+    )
+
+
+def _loaded(kind: str, settings: Settings, say: Say) -> Part:
+    flow = settings.examples / f"{kind}-echo"
+    python = settings.promptflow()
+    with tempfile.TemporaryDirectory() as home:
+        copy = shutil.copytree(flow, Path(home) / flow.name)
+        launches = [
+            systems.pfserve(flow, WORKERS),
+            systems.handwritten(kind, flow, WORKERS),
+            systems.promptflow(python, "flask", copy, WORKERS),
+            systems.promptflow(python, "fastapi", copy, WORKERS),
+        ]
+        if kind == "async":
+            launches.append(systems.handwritten("json", flow, WORKERS))
+        held = contest.hold(f"{kind} echo", launches, Load(16, settings.seconds, BODY), settings.rounds, say)
+    ours = held.requests_per_s(systems.PFSERVE)
+    verdicts = (
+        judge(f"P1.{kind}", ratio(ours, held.requests_per_s(systems.HANDWRITTEN))),
+        judge(f"P1.{kind}-flask", ratio(ours, held.requests_per_s(systems.FLASK))),
+    )
+    ratios = [ratio(ours, held.requests_per_s(launch.system)) for launch in launches[1:]]
+    ratios.append(ratio(held.cpu_us(systems.PFSERVE), held.cpu_us(systems.HANDWRITTEN)))
+    return Part((*held.series(), *ratios), verdicts, held.voids())
+
+
+def alone(settings: Settings, say: Say) -> Part:
+    """P2: one worker and one connection, the node async."""
+    flow = settings.examples / "async-echo"
+    launches = [systems.pfserve(flow, 1), systems.handwritten("async", flow, 1)]
+    held = contest.hold("one connection", launches, Load(1, settings.seconds, BODY), settings.rounds, say)
+    verdicts = (judge("P2.p50", held.p50_ms(systems.PFSERVE)), judge("P2.tail", _tail(held)))
+    return Part(held.series(), verdicts, held.voids())
+
+
+def _tail(held: Contest) -> Series:
+    return ratio(held.p99_ms(systems.PFSERVE), held.p50_ms(systems.PFSERVE))

@@ -1,0 +1,6 @@
+from promptflow.core import tool
+
+
+@tool
+async def echo(text: str) -> str:
+    return text.strip()

@@ -1,0 +1,5 @@
+"""``python -m pfserve``."""
+
+from pfserve.cli import main
+
+main(prog_name="pfserve")

@@ -1,0 +1,83 @@
+"""The gate: at most C requests inside the instance. Never C + 1, and never a refusal while fewer are inside.
+
+The bound is one for all workers and generations together. Every seat has a cell with the number of its requests. Cells
+are raised under the region's lock only, and lowered without it, each by its own worker. So while the lock is held no
+cell grows, and a sum taken cell by cell is exact enough to decide by: it is at most what was inside when the lock was
+taken, and at least what is inside when the sum is done. Below C there is a place now; at C the instance was full then.
+
+A dead worker's cell is zeroed by its parent after ``waitpid``; there is no total that could go wrong.
+"""
+
+from __future__ import annotations
+
+import time
+
+from pfserve.admission.retry import retry_after_s
+from pfserve.admission.window import ServedWindow
+from pfserve.region import Region
+
+
+class Gate:
+    """One worker's side of the gate. Used from the worker's event loop only.
+
+    Web owns the pairing: every ``admit`` that gave True is followed by exactly one ``release``, whatever happens. A
+    ticket is therefore no object; one too many releases raises ValueError once the worker's own cell is zero.
+
+    Args:
+        region: the instance's region; its ``capacity`` is the bound.
+        seat: the seat of this worker.
+    """
+
+    __slots__ = ("_acquire", "_capacity", "_region", "_release", "_seat", "_tickets", "_window")
+
+    def __init__(self, region: Region, seat: int) -> None:
+        self._region = region
+        self._seat = seat
+        self._capacity = region.capacity
+        self._tickets = region.tickets
+        self._acquire = region.lock.acquire
+        self._release = region.lock.release
+        self._window = ServedWindow(time.monotonic(), sum(region.served))
+
+    def admit(self) -> bool:
+        """Take a ticket, if the instance has one left."""
+        self._acquire()
+        try:
+            if sum(self._tickets) < self._capacity:
+                self._tickets[self._seat] += 1
+                return True
+            return False
+        finally:
+            self._release()
+
+    def release(self) -> None:
+        """Give a ticket back."""
+        self._tickets[self._seat] -= 1
+
+    def full(self) -> bool:
+        """Look whether the instance is full. A look takes no ticket: only :meth:`admit` decides.
+
+        A sum without the lock can count a place twice: its request leaves a cell that was already read, and the next
+        one takes it in a cell not yet read. The other way round it counts none. To miss one does no harm, since admit
+        comes after; but a refusal must be true, so a sum that says full is taken again under the lock.
+        """
+        if sum(self._tickets) < self._capacity:
+            return False
+        self._acquire()
+        try:
+            return sum(self._tickets) >= self._capacity
+        finally:
+            self._release()
+
+    def inside(self) -> int:
+        """The number of requests inside the instance, about: without the lock."""
+        return sum(self._tickets)
+
+    def tick(self, now_s: float) -> None:
+        """Note how much has been served. The worker's beat calls this once a second."""
+        self._window.observe(now_s, sum(self._region.served))
+
+    def retry_after_s(self) -> float:
+        """When a refused client should try again, in seconds from now."""
+        served, over_s = self._window.since(time.monotonic(), sum(self._region.served))
+        return retry_after_s(self.inside(), self._capacity, served, over_s)

@@ -1,0 +1,75 @@
+"""The options of ``pfserve serve``, made from the table of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import click
+
+from pfserve.config.settings import SETTINGS, Setting
+
+Command = TypeVar("Command", bound=Callable[..., None])
+Given = Mapping[str, str | tuple[str, ...] | bool | None]
+
+
+def serve_options(command: Command) -> Command:
+    """Add one option per setting that has a flag, and the two that add environment variables."""
+    for add in reversed([*(_option(setting) for setting in SETTINGS if setting.flag), *_environment_options()]):
+        command = add(command)
+    return command
+
+
+def as_flags(given: Given) -> dict[str, str | tuple[str, ...]]:
+    """What click collected, as ``load_config`` wants it: only what was given, as texts."""
+    flags: dict[str, str | tuple[str, ...]] = {}
+    for name, value in given.items():
+        if isinstance(value, bool):
+            flags[name] = "on" if value else "off"
+        elif value is not None:
+            flags[name] = value
+    return flags
+
+
+def _option(setting: Setting) -> Callable[[Command], Command]:
+    if setting.is_switch:
+        declared = f"{setting.flag}/--no-{setting.flag.removeprefix('--')}"
+        return click.option(declared, setting.name, default=None, help=_help(setting))
+    metavar = setting.unit.text.upper() if setting.unit else _METAVARS.get(setting.name, "TEXT")
+    return click.option(setting.flag, setting.name, metavar=metavar, help=_help(setting))
+
+
+_METAVARS = {
+    "host": "ADDRESS",
+    "port": "N",
+    "workers": "N",
+    "threads": "N",
+    "max_concurrent_requests": "N",
+    "max_connections": "N",
+    "outputs": "NAME,…",
+    "log_format": "FORMAT",
+    "log_level": "LEVEL",
+    "cors": "ORIGIN",
+    "pidfile": "PATH",
+}
+
+
+def _help(setting: Setting) -> str:
+    default = setting.default_text or _shown(setting.default)
+    return f"{setting.help} [{', '.join(setting.variables)}; default: {default}]"
+
+
+def _shown(default: object) -> str:
+    return ("on" if default else "off") if isinstance(default, bool) else str(default).lower()
+
+
+def _environment_options() -> list[Callable[[Command], Command]]:
+    return [
+        click.option(
+            "--env",
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="Set an environment variable, for pfserve and for the flow; wins over the one inherited. Repeatable.",
+        ),
+        click.option("--env-file", metavar="PATH", help="Set the variables of a .env file; --env wins over them."),
+    ]

@@ -1,0 +1,65 @@
+"""Second pass: the nodes that run, each behind the ones it needs."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+from pfserve.compiler.findings import Findings
+from pfserve.compiler.reference import NodeReference, read_reference
+from pfserve.flow import NodeSource
+
+
+def order_nodes(nodes: tuple[NodeSource, ...], findings: Findings) -> tuple[NodeSource, ...]:
+    """The nodes without aggregations, in dependency order; among equals the order of the file decides.
+
+    Nodes on a circle, and those behind one, come last; the circle is reported.
+    """
+    running = {node.name: node for node in reversed(nodes) if not node.aggregation}  # of doubles the first one
+    position = {node.name: index for index, node in enumerate(nodes) if running.get(node.name) is node}
+    missing = {name: {need for need in needed_names(node) if need in running} for name, node in running.items()}
+    waiting: dict[str, list[str]] = {name: [] for name in running}
+    for name, needs in missing.items():
+        for need in needs:
+            waiting[need].append(name)
+    ready = [(position[name], name) for name, needs in missing.items() if not needs]
+    heapq.heapify(ready)
+    ordered: list[str] = []
+    while ready:
+        _, done = heapq.heappop(ready)
+        ordered.append(done)
+        for name in waiting[done]:
+            missing[name].discard(done)
+            if not missing[name]:
+                heapq.heappush(ready, (position[name], name))
+    stuck = [name for name in sorted(running, key=position.__getitem__) if missing[name]]
+    if stuck:
+        circle = _circle(stuck[0], missing)
+        path = " -> ".join([*circle, circle[0]])
+        findings.mistake(
+            running[circle[0]].span,
+            f"Node circular dependency has been detected among the nodes in your flow: {path} "
+            "(each needs the one behind the arrow)",
+        )
+    return tuple(running[name] for name in (*ordered, *stuck))
+
+
+def needed_names(node: NodeSource) -> Iterator[str]:
+    """The names of the nodes that ``node`` refers to, in its inputs and in its ``activate``."""
+    values = [given.value for given in node.inputs]
+    if node.activate:
+        values.append(node.activate.when)
+    for value in values:
+        reference = read_reference(value)
+        if isinstance(reference, NodeReference):
+            yield reference.node
+
+
+def _circle(start: str, missing: dict[str, set[str]]) -> list[str]:
+    """The nodes of a circle that is reached from ``start`` by following needs that never come."""
+    seen: list[str] = []
+    name = start
+    while name not in seen:
+        seen.append(name)
+        name = min(need for need in missing[name] if missing[need])
+    return seen[seen.index(name) :]

@@ -1,0 +1,123 @@
+"""Flags and environment to a ServeConfig. Precedence, lowest first: default, environment, flag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from pfserve.config import derive
+from pfserve.config.cores import usable_cores
+from pfserve.config.derive import Choice, Site
+from pfserve.config.model import ServeConfig
+from pfserve.config.place import find_flow, is_promptflow_export, on_azure_ml
+from pfserve.config.settings import SETTINGS, Setting
+from pfserve.config.variables import Variables, from_file, from_flags
+from pfserve.errors import ConfigError
+
+_IGNORED = ("PROMPTFLOW_SERVING_ENGINE", "PROMPTFLOW_RUN_MODE")
+
+Flags = Mapping[str, str | Sequence[str]]
+
+
+def load_config(flags: Flags, environ: Mapping[str, str], *, cores: int | None = None) -> ServeConfig:
+    """Choose, check and convert every setting.
+
+    ``flags`` maps names of settings to the texts given on the command line, and ``env`` and ``env_file`` to theirs;
+    ``environ`` is the process environment; ``cores`` the CPU cores to reckon with, by default those we may use.
+
+    Raises:
+        ConfigError: a value cannot be used; it names the key, the value, its origin and what is allowed.
+    """
+    variables = _variables(flags, environ)
+    flow, flow_origin = find_flow(_text(flags, "flow"), variables)
+    site = Site(cores or usable_cores(), on_azure_ml(variables), is_promptflow_export(flow))
+    choices = {setting.name: _choose(setting, flags, variables) for setting in SETTINGS if setting.name != "flow"}
+    complete = _derived(choices, site) | {"flow": Choice(flow, flow_origin)}
+    return _config(complete, variables)
+
+
+def flow_path(argument: str | None, environ: Mapping[str, str]) -> str:
+    """The absolute path of the flow that ``argument``, or without it the environment, names.
+
+    Raises:
+        ConfigError: there is no such file or folder.
+    """
+    return find_flow(argument, Variables(environ, {}, {}))[0]
+
+
+def _variables(flags: Flags, environ: Mapping[str, str]) -> Variables:
+    file = _text(flags, "env_file")
+    pairs = flags.get("env", ())
+    return Variables(environ, from_file(file) if file is not None else {}, from_flags(_texts(pairs)))
+
+
+def _text(flags: Flags, name: str) -> str | None:
+    text = flags.get(name)
+    assert text is None or isinstance(text, str), f"{name} is given once"
+    return text
+
+
+def _texts(given: str | Sequence[str]) -> Sequence[str]:
+    return (given,) if isinstance(given, str) else given
+
+
+# The layer of the deployment YAML belongs between the variables and the default; `Setting.deployment` has its places.
+def _choose(setting: Setting, flags: Flags, variables: Variables) -> Choice | None:
+    """The choice of the highest layer that names the setting; None if none does."""
+    text = _text(flags, setting.name)
+    if text is not None:
+        return _parsed(setting, setting.parse, text, f"flag {_spelling(setting, text)}")
+    found = variables.first(setting.variables)
+    if found is None:
+        return None
+    try:
+        return _parsed(setting, setting.parse_variable or setting.parse, found.text, found.origin)
+    except ConfigError as problem:
+        if not setting.bad_variable_warns:
+            raise
+        shown = setting.default_text or setting.default
+        return Choice(setting.default, f"default, {found.name} is unusable", f"{problem}; the default counts: {shown}")
+
+
+def _spelling(setting: Setting, text: str) -> str:
+    return setting.flag.replace("--", "--no-") if setting.is_switch and text == "off" else setting.flag
+
+
+def _parsed(setting: Setting, parse: Callable[[str], object], text: str, origin: str) -> Choice:
+    try:
+        return Choice(parse(text), origin)
+    except ValueError as problem:
+        raise ConfigError(setting.name, text, origin, str(problem)) from None
+
+
+def _derived(choices: Mapping[str, Choice | None], site: Site) -> dict[str, Choice]:
+    """Every choice made: the plain defaults first, then what depends on others."""
+    made = {setting.name: choices.get(setting.name) or Choice(setting.default, "default") for setting in SETTINGS}
+    return made | {
+        "workers": derive.workers(choices["workers"], site),
+        "max_concurrent_requests": derive.max_concurrent_requests(choices["max_concurrent_requests"], site),
+        "drain_delay_s": derive.drain_delay_s(choices["drain_delay_s"], made["host"].value),
+        "access_log": derive.access_log(choices["access_log"], made["log_format"].value),
+        "jinja_sandbox": derive.jinja_sandbox(made["jinja_sandbox"]),
+    }
+
+
+def _config(choices: Mapping[str, Choice], variables: Variables) -> ServeConfig:
+    fields: dict[str, object] = {setting.target: _inward(setting, choices[setting.name].value) for setting in SETTINGS}
+    fields["environment"] = variables.added
+    fields["origins"] = {name: choice.origin for name, choice in choices.items()}
+    fields["warnings"] = tuple(choice.warning for choice in choices.values() if choice.warning)
+    fields["notices"] = tuple(_notices(variables))
+    return msgspec.convert(fields, ServeConfig)
+
+
+def _inward(setting: Setting, value: object) -> object:
+    if setting.unit is None or not isinstance(value, int | float):
+        return value
+    return setting.unit.inward(value)
+
+
+def _notices(variables: Variables) -> list[str]:
+    found = (variables.first((name,)) for name in _IGNORED)
+    return [f"{one.name} = {one.text!r} is ignored: pfserve has one engine and only serves" for one in found if one]

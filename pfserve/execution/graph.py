@@ -1,0 +1,102 @@
+"""Walking chains that branch: each starts as soon as all that it needs is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from pfserve.execution.frame import Frame
+from pfserve.execution.runners import Runner, Running
+from pfserve.plan import Chain
+
+AT_ONCE = 16  # chains of one request that run at the same time: promptflow's node concurrency
+
+
+class Graph:
+    """The chains of a plan and what each waits for. One for all requests."""
+
+    def __init__(self, chains: tuple[Chain, ...], runners: list[Runner]) -> None:
+        self.runners = runners
+        self.unlocks = [chain.unlocks for chain in chains]
+        self.missing = [len(chain.needs) for chain in chains]
+        self.roots = [index for index, chain in enumerate(chains) if not chain.needs]
+
+    async def walk(self, frame: Frame) -> None:
+        """Run every chain. The first failure cancels the chains that run, starts no more, and is raised."""
+        await _Walk(self, frame).run()
+
+
+class _Walk:
+    """One request on its way through a graph."""
+
+    def __init__(self, graph: Graph, frame: Frame) -> None:
+        self._graph = graph
+        self._frame = frame
+        self._missing = graph.missing.copy()
+        self._ready = deque(graph.roots)
+        self._running: dict[asyncio.Future[Any], tuple[int, Running]] = {}
+        self._finished: deque[asyncio.Future[Any]] = deque()
+        self._wake: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        try:
+            while self._ready or self._running:
+                if len(self._ready) == 1 and not self._running:
+                    await self._run_within(self._ready.popleft())
+                else:
+                    self._start_ready()
+                    await self._until_one_finished()
+                    self._take_finished()
+        except (Exception, asyncio.CancelledError):
+            await self._give_up()
+            raise
+
+    async def _run_within(self, index: int) -> None:
+        """Nothing could run beside it: it needs no task."""
+        await self._graph.runners[index].run(self._frame)
+        self._unlock(index)
+
+    def _start_ready(self) -> None:
+        while self._ready and len(self._running) < AT_ONCE:
+            index = self._ready.popleft()
+            running = self._graph.runners[index].start(self._frame)
+            self._running[running.future] = index, running
+            running.future.add_done_callback(self._note)
+
+    def _note(self, future: asyncio.Future[Any]) -> None:
+        self._finished.append(future)
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _until_one_finished(self) -> None:
+        if not self._finished:
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+
+    def _take_finished(self) -> None:
+        while self._finished:
+            future = self._finished.popleft()
+            index, _ = self._running.pop(future)
+            future.result()  # raises the failure
+            self._unlock(index)
+
+    def _unlock(self, index: int) -> None:
+        for next_index in self._graph.unlocks[index]:
+            self._missing[next_index] -= 1
+            if not self._missing[next_index]:
+                self._ready.append(next_index)
+
+    async def _give_up(self) -> None:
+        """Cancel what runs, and see it end: no step outlives its request on the loop."""
+        unfinished = set(self._running)
+        while unfinished:
+            for future in unfinished:
+                self._running[future][1].give_up()
+            try:
+                _, unfinished = await asyncio.wait(unfinished)
+            except asyncio.CancelledError:
+                continue  # the request is cancelled (again): so are they, once more
+        for future in self._running:
+            if not future.cancelled():
+                future.exception()  # looked at, so that asyncio does not complain; the first failure is the error

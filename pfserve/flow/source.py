@@ -1,0 +1,133 @@
+"""The parts of a flow as its author wrote them. Every part knows its file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from pfserve.errors import Diagnostic
+
+
+class SourceSpan(msgspec.Struct, frozen=True):
+    """A place in a file of the flow, as it is shown to people."""
+
+    file: str
+    line: int  # 1-based; 0 for the whole file
+
+    def mistake(self, message: str) -> Diagnostic:
+        """The diagnostic that says ``message`` about this place."""
+        return Diagnostic(self.file, self.line, message)
+
+
+class Text(msgspec.Struct, frozen=True):
+    """A text and where it stands; empty where the author wrote none."""
+
+    text: str
+    span: SourceSpan
+
+
+class InputSource(msgspec.Struct, frozen=True):
+    """One entry of ``inputs``. ``default`` is None where there is none: null and absent mean the same."""
+
+    name: str
+    type: str
+    default: object
+    description: str
+    is_chat_input: bool
+    is_chat_history: bool
+    span: SourceSpan
+
+
+class OutputSource(msgspec.Struct, frozen=True):
+    """One entry of ``outputs``. ``reference`` is the value as it stands in the file: ``${…}`` or a literal."""
+
+    name: str
+    type: str
+    reference: object
+    description: str
+    evaluation_only: bool
+    is_chat_output: bool
+    span: SourceSpan
+
+
+class NodeInputSource(msgspec.Struct, frozen=True):
+    """One entry of a node's ``inputs``: ``${…}`` or a literal."""
+
+    name: str
+    value: object
+    span: SourceSpan
+
+
+class ActivateSource(msgspec.Struct, frozen=True):
+    """A node's ``activate``. Either part may be missing, which is the compiler's to complain about."""
+
+    when: object
+    equals: object
+    is_complete: bool
+    span: SourceSpan
+
+
+class NodeSource(msgspec.Struct, frozen=True):
+    """One entry of ``nodes``, or the body of a variant."""
+
+    name: str
+    type: Text
+    source_type: Text  # "code" where the author wrote none
+    source_path: Text
+    source_tool: Text
+    inputs: tuple[NodeInputSource, ...]
+    activate: ActivateSource | None
+    aggregation: bool
+    use_variants: bool
+    span: SourceSpan
+
+
+class VariantsSource(msgspec.Struct, frozen=True):
+    """One entry of ``node_variants``: the bodies that may take the place of a node."""
+
+    node: str
+    default_id: str
+    variants: tuple[tuple[str, NodeSource], ...]
+    span: SourceSpan
+
+
+class EnvironmentSource(msgspec.Struct, frozen=True):
+    """One entry of ``environment_variables``, as the text that the process environment gets."""
+
+    name: str
+    text: str
+    span: SourceSpan
+
+
+class FlowSource(msgspec.Struct, frozen=True):
+    """A flow file, read but not resolved.
+
+    ``mistakes`` holds what is wrong with the file's shape; the compiler reports it together with all else.
+    """
+
+    path: Path
+    folder: Path
+    name: str  # for swagger: the folder's name without its final suffix
+    span: SourceSpan  # of the whole file
+    language: Text
+    message_format: Text
+    inputs: tuple[InputSource, ...]
+    outputs: tuple[OutputSource, ...]
+    nodes: tuple[NodeSource, ...]
+    variants: tuple[VariantsSource, ...]
+    environment_variables: tuple[EnvironmentSource, ...]
+    sample: object  # the first element of samples.json, or None
+    content: bytes  # of the flow file, for the fingerprint
+    mistakes: tuple[Diagnostic, ...]
+    warnings: tuple[Diagnostic, ...] = ()
+
+    def shown(self, path: Path) -> str:
+        """``path`` as messages name it: beside the flow file's own name. Does not depend on the current directory."""
+        beside = Path(self.span.file).parent
+        return str(beside / path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The flow's ``environment_variables``; to be set, before compiling, where the process has no such variable."""
+        return {variable.name: variable.text for variable in self.environment_variables}

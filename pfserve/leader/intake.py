@@ -1,0 +1,79 @@
+"""Taking in user code: import it, put the process back as it was, and judge whether a fork would break it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pfserve.errors import CompileError, Diagnostic
+from pfserve.plan import Plan
+from pfserve.worker.lifeline import obey_channel_only, write_stacks_on_demand
+
+
+def take_in(load: Callable[[], Plan], flow: str) -> Plan:
+    """Import and compile the flow with ``load``, whatever its code does meanwhile.
+
+    Raises:
+        CompileError: the flow has mistakes, or its code ends the process or raises on import.
+    """
+    try:
+        with _everything_restored():
+            return load()
+    except SystemExit as leaving:
+        problem = f"the flow's code called sys.exit({leaving.code!r}) while it was imported"
+    except KeyboardInterrupt:
+        problem = "the flow's code raised KeyboardInterrupt while it was imported"
+    raise CompileError([Diagnostic(flow, 0, problem)])
+
+
+@contextlib.contextmanager
+def _everything_restored() -> Iterator[None]:
+    me, folder = os.getpid(), os.getcwd()
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    try:
+        yield
+    finally:
+        if os.getpid() != me:  # user code forked on import and its child came back: one leader is enough
+            os._exit(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.set_wakeup_fd(-1)
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is not handler and handler is not None:
+                signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        obey_channel_only()
+        write_stacks_on_demand()
+        os.chdir(folder)
+
+
+def why_unshareable() -> str:
+    """What user code left that a fork would break, in words; empty if nothing.
+
+    Only the forking thread lives on in a child: locks that the others hold stay locked, their work is never done.
+    """
+    found = _names_of_other_threads()
+    if "grpc._cython.cygrpc" in sys.modules:
+        found.append("gRPC is loaded")
+    return ", ".join(found)
+
+
+def native_threads() -> int:
+    """How many threads of this process Python does not know, such as those of numpy's pool. They are harmless."""
+    return max(0, len(os.listdir("/proc/self/task")) - len(sys._current_frames()))
+
+
+def _names_of_other_threads() -> list[str]:
+    me = threading.get_ident()
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    found = []
+    for ident, frame in sys._current_frames().items():  # knows those that bypass the threading module too
+        if ident != me:
+            place = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+            found.append(f"thread {names.get(ident, 'without a name')!r} at {place}")
+    return found

@@ -1,0 +1,382 @@
+"""Whom to start, replace, drain and kill: the decisions of a leader. Time and events in, actions out.
+
+Nothing is touched here: the leader performs the actions and reports what happens. A seat is a place for one worker
+process; a generation has a few more seats than workers, so that a replacement can get ready before the worker it
+replaces goes.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+
+class Phase(enum.Enum):
+    """Where the process on a seat is in its life, as its leader sees it."""
+
+    EMPTY = "empty"
+    BOOTING = "booting"  # forked, has not said Ready
+    LIVE = "live"
+    SPENT = "spent"  # stuck, or asked for its replacement: goes when that is ready
+    LEAVING = "leaving"  # told to drain
+    KILLED = "killed"  # SIGKILL is sent
+
+
+MOVES: dict[Phase, frozenset[Phase]] = {
+    Phase.EMPTY: frozenset({Phase.BOOTING}),
+    Phase.BOOTING: frozenset({Phase.LIVE, Phase.SPENT, Phase.KILLED, Phase.EMPTY}),
+    Phase.LIVE: frozenset({Phase.SPENT, Phase.LEAVING, Phase.EMPTY}),
+    Phase.SPENT: frozenset({Phase.LEAVING, Phase.KILLED, Phase.EMPTY}),
+    Phase.LEAVING: frozenset({Phase.KILLED, Phase.EMPTY}),
+    Phase.KILLED: frozenset({Phase.EMPTY}),
+}
+"""The legal moves of a seat."""
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long a roster waits, and how often it tries again."""
+
+    boot_timeout_s: float  # from fork to Ready
+    stuck_after_s: float  # without a beat
+    finish_s: float  # a worker that was replaced may finish its requests for so long
+    dump_s: float = 0.5  # between asking for a stack and killing
+    young_s: float = 1.0  # a worker that dies earlier than this after Ready counts for the crash loop
+    window_s: float = 30.0  # of the crash loop
+    backoff_s: float = 0.1  # before the second respawn in the window; doubles
+    longest_backoff_s: float = 1.0
+    boot_deaths: int = 3  # silent deaths before any worker was ever ready
+    replacement_window_s: float = 60.0
+    late_s: float = 0.5  # a drained worker may be so late before it is killed
+    own_pause_s: float = 5.0  # a leader that slept this long was itself stopped, and so were its workers
+
+
+# -- Events ----------------------------------------------------------------------------------------
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """The last beat of the worker on a seat, in monotonic seconds."""
+
+    seat: int
+    at_s: float
+
+
+class BecameReady(msgspec.Struct, frozen=True):
+    """The worker serves."""
+
+    seat: int
+
+
+class FailedToBoot(msgspec.Struct, frozen=True):
+    """The worker says that it cannot get ready, and is about to exit."""
+
+    seat: int
+    exit_code: int
+    message: str
+
+
+class AskedReplacement(msgspec.Struct, frozen=True):
+    """The worker still answers but is of no more use."""
+
+    seat: int
+    reason: str
+
+
+class Exited(msgspec.Struct, frozen=True):
+    """The process is reaped, or could not be forked. ``how`` is for people."""
+
+    seat: int
+    how: str
+
+
+class AskedDrain(msgspec.Struct, frozen=True):
+    """The master wants this generation to end: ``deadline_s`` is monotonic."""
+
+    delay_s: float
+    deadline_s: float
+
+
+Event = Beat | BecameReady | FailedToBoot | AskedReplacement | Exited | AskedDrain
+
+
+# -- Actions ---------------------------------------------------------------------------------------
+
+
+class Spawn(msgspec.Struct, frozen=True):
+    """Fork a worker for the seat."""
+
+    seat: int
+
+
+class Dump(msgspec.Struct, frozen=True):
+    """Make the worker on the seat write its stacks to the log."""
+
+    seat: int
+    reason: str
+
+
+class Kill(msgspec.Struct, frozen=True):
+    """SIGKILL the worker on the seat."""
+
+    seat: int
+    reason: str
+
+
+class TellDrain(msgspec.Struct, frozen=True):
+    """Tell the worker on the seat to drain."""
+
+    seat: int
+    delay_s: float
+    deadline_s: float
+    reason: str
+
+
+class Announce(msgspec.Struct, frozen=True):
+    """All workers are ready, for the first time."""
+
+
+class Halt(msgspec.Struct, frozen=True):
+    """End the generation: kill who is left and exit."""
+
+    exit_code: int
+    message: str
+
+
+Action = Spawn | Dump | Kill | TellDrain | Announce | Halt
+
+
+# -- The roster ------------------------------------------------------------------------------------
+
+
+class Member:
+    """One seat and the process on it."""
+
+    def __init__(self, seat: int) -> None:
+        self.seat = seat
+        self.phase = Phase.EMPTY
+        self.since_s = 0.0  # of the phase
+        self.beat_s = 0.0
+        self.leave_by_s = 0.0  # SPENT, LEAVING: killed when this has passed
+        self.was_ready = False
+        self.wish = ""  # why it asked for its replacement
+        self.reason = ""  # why it goes
+
+    def move(self, phase: Phase, now_s: float) -> None:
+        """Enter a phase."""
+        assert phase in MOVES[self.phase], f"seat {self.seat}: {self.phase} -> {phase}"
+        self.phase = phase
+        self.since_s = now_s
+
+
+class Roster:
+    """The workers of one generation. Call :meth:`decide` with what happened; do what it says."""
+
+    def __init__(self, seats: Sequence[int], workers: int, patience: Patience) -> None:
+        assert len(seats) >= workers > 0
+        self.workers = workers
+        self._patience = patience
+        self._members = {seat: Member(seat) for seat in seats}
+        self._actions: list[Action] = []
+        self._drain: AskedDrain | None = None
+        self._announced = False
+        self._halted = False
+        self._anyone_was_ready = False
+        self._boot_deaths = 0
+        self._young_deaths: deque[float] = deque()
+        self._replacements: deque[float] = deque()
+        self._spawn_after_s = 0.0
+        self._decided_s: float | None = None
+        self._trust_beats_after_s = 0.0
+
+    def phase(self, seat: int) -> Phase:
+        """Where the process on the seat is in its life."""
+        return self._members[seat].phase
+
+    def wake_after_s(self, now_s: float) -> float:
+        """How long the leader may sleep if nothing happens, in seconds."""
+        waits = self._spawn_after_s > now_s and self._missing() > 0
+        times = [self._spawn_after_s] if waits else []
+        times += [m.leave_by_s for m in self._in(Phase.SPENT, Phase.LEAVING)]
+        return min([1.0, *(max(0.0, time_s - now_s) for time_s in times)])
+
+    def decide(self, now_s: float, events: Iterable[Event]) -> list[Action]:
+        """Take note of the events, look at the clock, and say what is to be done, in this order."""
+        if self._halted:
+            return []
+        self._actions = []
+        self._notice_own_pause(now_s)
+        for event in events:
+            self._note(now_s, event)
+        if not self._halted:
+            self._end(now_s) if self._drain else self._keep(now_s)
+        return self._actions
+
+    # -- what happened
+
+    def _note(self, now_s: float, event: Event) -> None:
+        match event:
+            case Beat(seat, at_s):
+                self._members[seat].beat_s = max(at_s, self._members[seat].beat_s)
+            case BecameReady(seat):
+                self._note_ready(now_s, self._members[seat])
+            case FailedToBoot(seat, exit_code, message):
+                self._members[seat].reason = message
+                if not self._anyone_was_ready:
+                    self._halt(exit_code, message)
+            case AskedReplacement(seat, reason):
+                self._members[seat].wish = reason
+            case Exited(seat, how):
+                self._note_exit(now_s, self._members[seat], how)
+            case AskedDrain():
+                self._note_drain(now_s, event)
+
+    def _note_ready(self, now_s: float, member: Member) -> None:
+        if member.phase is not Phase.BOOTING:  # it was killed for being late, a moment ago
+            return
+        member.move(Phase.LIVE, now_s)
+        member.beat_s = now_s
+        member.was_ready = self._anyone_was_ready = True
+
+    def _note_exit(self, now_s: float, member: Member, how: str) -> None:
+        phase, was_ready, reason = member.phase, member.was_ready, member.reason
+        young = not was_ready or now_s - member.since_s < self._patience.young_s
+        wanted = was_ready and phase is not Phase.LIVE
+        member.move(Phase.EMPTY, now_s)
+        member.was_ready, member.wish, member.reason, member.beat_s = False, "", "", 0.0
+        if wanted or self._drain is not None or not young:
+            return
+        self._note_young_death(now_s, f"the worker on seat {member.seat} {reason or how}", boot_hung=bool(reason))
+
+    def _note_young_death(self, now_s: float, what: str, *, boot_hung: bool) -> None:
+        self._boot_deaths += 1
+        if not self._anyone_was_ready and (boot_hung or self._boot_deaths >= self._patience.boot_deaths):
+            self._halt(4, what)
+            return
+        deaths = _within(self._young_deaths, now_s, self._patience.window_s)
+        deaths.append(now_s)
+        if len(deaths) > 5 + 5 * self.workers:
+            self._halt(6, f"{len(deaths)} workers died within {self._patience.window_s:g} s; the last: {what}")
+        elif len(deaths) > 1:
+            pause_s = self._patience.backoff_s * 2.0 ** (len(deaths) - 2)
+            self._spawn_after_s = now_s + min(pause_s, self._patience.longest_backoff_s)
+
+    def _note_drain(self, now_s: float, drain: AskedDrain) -> None:
+        if self._drain is not None and drain.deadline_s >= self._drain.deadline_s:
+            return
+        self._drain = drain
+        for member in self._in(Phase.LIVE, Phase.SPENT, Phase.LEAVING, Phase.BOOTING):
+            if member.was_ready:
+                self._send_off(now_s, member, drain.delay_s, drain.deadline_s, "the generation ends")
+            else:
+                self._kill(now_s, member, "the generation ends")
+
+    # -- what is due
+
+    def _end(self, now_s: float) -> None:
+        for member in self._in(Phase.LEAVING):
+            if now_s >= member.leave_by_s:
+                self._kill(now_s, member, "did not finish by its deadline")
+        if len(self._in(Phase.EMPTY)) == len(self._members):
+            self._halt(0, "drained")
+
+    def _keep(self, now_s: float) -> None:
+        self._find_late_boots(now_s)
+        self._find_worn(now_s)
+        self._relieve(now_s)
+        for member in self._in(Phase.LEAVING):
+            if now_s >= member.leave_by_s:
+                self._kill(now_s, member, f"was replaced ({member.reason}) and did not finish by its deadline")
+        self._fill(now_s)
+        if not self._announced and len(self._in(Phase.LIVE)) >= self.workers:
+            self._announced = True
+            self._actions.append(Announce())
+
+    def _find_late_boots(self, now_s: float) -> None:
+        for member in self._in(Phase.BOOTING):
+            if now_s - member.since_s >= self._patience.boot_timeout_s:
+                reason = f"did not get ready within {self._patience.boot_timeout_s:g} s"
+                self._retire(now_s, member, self._patience.dump_s, reason)
+                self._actions.append(Dump(member.seat, reason))
+
+    def _find_worn(self, now_s: float) -> None:
+        """Retire those that are stuck or asked for it. Their stacks tell the operator what they hang on."""
+        for member in self._in(Phase.LIVE):
+            reason = member.wish or self._stuck(now_s, member)
+            if reason and self._may_replace(now_s):
+                self._replacements.append(now_s)
+                self._retire(now_s, member, self._patience.boot_timeout_s, reason)
+                self._actions.append(Dump(member.seat, reason))
+
+    def _stuck(self, now_s: float, member: Member) -> str:
+        age_s = now_s - member.beat_s
+        if age_s <= self._patience.stuck_after_s or now_s < self._trust_beats_after_s:
+            return ""
+        return f"has not beaten for {age_s:.1f} s"
+
+    def _may_replace(self, now_s: float) -> bool:
+        """A bounded number a minute, and only while there is a seat for the replacement."""
+        recent = _within(self._replacements, now_s, self._patience.replacement_window_s)
+        return len(recent) < max(2, self.workers) and len(self._in(Phase.EMPTY)) > self._missing()
+
+    def _relieve(self, now_s: float) -> None:
+        """Let those go whose replacement is ready, or has not got ready in time."""
+        for member in self._in(Phase.SPENT):
+            relieved = member.was_ready and not self._missing() and not self._in(Phase.BOOTING)
+            if not relieved and now_s < member.leave_by_s:
+                continue
+            if member.was_ready and not self._stuck(now_s, member):
+                self._send_off(now_s, member, 0.0, now_s + self._patience.finish_s, member.reason)
+            else:
+                self._kill(now_s, member, member.reason)
+
+    def _fill(self, now_s: float) -> None:
+        if now_s < self._spawn_after_s:
+            return
+        for member in self._in(Phase.EMPTY)[: self._missing()]:
+            member.move(Phase.BOOTING, now_s)
+            self._actions.append(Spawn(member.seat))
+
+    # -- steps
+
+    def _retire(self, now_s: float, member: Member, within_s: float, reason: str) -> None:
+        member.move(Phase.SPENT, now_s)
+        member.leave_by_s = now_s + within_s
+        member.reason = reason
+
+    def _send_off(self, now_s: float, member: Member, delay_s: float, deadline_s: float, reason: str) -> None:
+        if member.phase is not Phase.LEAVING:
+            member.move(Phase.LEAVING, now_s)
+        member.leave_by_s = deadline_s + self._patience.late_s
+        member.reason = reason
+        self._actions.append(TellDrain(member.seat, delay_s, deadline_s, reason))
+
+    def _kill(self, now_s: float, member: Member, reason: str) -> None:
+        member.move(Phase.KILLED, now_s)
+        member.reason = reason
+        self._actions.append(Kill(member.seat, reason))
+
+    def _halt(self, exit_code: int, message: str) -> None:
+        self._halted = True
+        self._actions.append(Halt(exit_code, message))
+
+    def _notice_own_pause(self, now_s: float) -> None:
+        """After a stop of the whole tree every beat is old and nobody is stuck: let them beat again first."""
+        if self._decided_s is not None and now_s - self._decided_s > self._patience.own_pause_s:
+            self._trust_beats_after_s = now_s + self._patience.own_pause_s
+        self._decided_s = now_s
+
+    def _in(self, *phases: Phase) -> list[Member]:
+        return [member for member in self._members.values() if member.phase in phases]
+
+    def _missing(self) -> int:
+        """How many workers are to be started: neither those that go nor those that come are missing twice."""
+        return max(0, self.workers - len(self._in(Phase.BOOTING, Phase.LIVE)))
+
+
+def _within(times: deque[float], now_s: float, window_s: float) -> deque[float]:
+    """Drop the times that are older than the window."""
+    while times and now_s - times[0] > window_s:
+        times.popleft()
+    return times

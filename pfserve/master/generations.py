@@ -1,0 +1,371 @@
+"""When to start, replace and end generations: the decisions of the master. Time and events in, actions out.
+
+A generation is a leader and its workers. It owns a block of seats until all of its processes are gone.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from pfserve.errors import CompileError, CrashLoopError, PortError, WorkerBootError
+
+
+class Phase(enum.Enum):
+    """Where a generation is in its life."""
+
+    COMPILING = "compiling"
+    STARTING = "starting"  # compiled; its workers get ready
+    LIVE = "live"
+    DRAINING = "draining"
+    KILLED = "killed"  # SIGKILL is sent to its leader
+    ORPHANED = "orphaned"  # its leader is reaped, some of its workers may not be
+
+
+MOVES: dict[Phase, frozenset[Phase]] = {
+    Phase.COMPILING: frozenset({Phase.STARTING, Phase.KILLED, Phase.ORPHANED}),
+    Phase.STARTING: frozenset({Phase.LIVE, Phase.DRAINING, Phase.KILLED, Phase.ORPHANED}),
+    Phase.LIVE: frozenset({Phase.DRAINING, Phase.KILLED, Phase.ORPHANED}),
+    Phase.DRAINING: frozenset({Phase.KILLED, Phase.ORPHANED}),
+    Phase.KILLED: frozenset({Phase.ORPHANED}),
+    Phase.ORPHANED: frozenset(),
+}
+"""The legal moves of a generation. It is forgotten when all of its seats are empty."""
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """How long the master waits, and how often it tries again."""
+
+    boot_timeout_s: float
+    request_timeout_s: float  # an old generation may finish its requests for so long after a reload
+    drain_delay_s: float
+    grace_s: float
+    preload: bool
+    blocks: int  # of seats: how many generations fit at a time
+    dump_s: float = 0.5  # between asking for a stack and killing
+    late_s: float = 1.5  # a drained leader may be so late before it is killed; it gives its workers less
+    window_s: float = 60.0  # of the crash loop
+    deaths: int = 5  # of leaders within the window
+    backoff_s: float = 0.1  # before the second new leader within the window; doubles
+    longest_backoff_s: float = 5.0
+
+
+# -- Events ----------------------------------------------------------------------------------------
+
+
+class AskedStop(msgspec.Struct, frozen=True):
+    """SIGTERM or SIGINT. The second one means now."""
+
+
+class AskedReload(msgspec.Struct, frozen=True):
+    """SIGHUP."""
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """The leader has its plan."""
+
+    generation: int
+
+
+class BecameReady(msgspec.Struct, frozen=True):
+    """All workers of the generation serve."""
+
+    generation: int
+
+
+class FoundUnshareable(msgspec.Struct, frozen=True):
+    """The leader may not fork after what user code did on import, and exits."""
+
+    generation: int
+    reason: str
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The leader says why it is about to exit."""
+
+    generation: int
+    exit_code: int
+    message: str
+
+
+class LeaderExited(msgspec.Struct, frozen=True):
+    """The leader is reaped, or could not be forked. ``how`` is for people."""
+
+    generation: int
+    how: str
+
+
+class Emptied(msgspec.Struct, frozen=True):
+    """The leader and all workers of the generation are gone, and their seats empty."""
+
+    generation: int
+
+
+Event = AskedStop | AskedReload | Compiled | BecameReady | FoundUnshareable | Failed | LeaderExited | Emptied
+
+
+# -- Actions ---------------------------------------------------------------------------------------
+
+
+class Fork(msgspec.Struct, frozen=True):
+    """Fork a leader for the generation, on the seats of the block."""
+
+    generation: int
+    block: int
+    preload: bool
+
+
+class BeginDrain(msgspec.Struct, frozen=True):
+    """The whole instance goes down: unready from now on."""
+
+
+class TellDrain(msgspec.Struct, frozen=True):
+    """Tell the leader to drain its generation."""
+
+    generation: int
+    delay_s: float
+    deadline_s: float
+
+
+class Dump(msgspec.Struct, frozen=True):
+    """Make the leader write its stacks to the log."""
+
+    generation: int
+
+
+class Kill(msgspec.Struct, frozen=True):
+    """SIGKILL the leader; its workers die with it."""
+
+    generation: int
+    reason: str
+
+
+class Tell(msgspec.Struct, frozen=True):
+    """A line for the log."""
+
+    text: str
+
+
+class Exit(msgspec.Struct, frozen=True):
+    """End the master: kill who is left."""
+
+    exit_code: int
+
+
+Action = Fork | BeginDrain | TellDrain | Dump | Kill | Tell | Exit
+
+
+# -- The roster of generations ---------------------------------------------------------------------
+
+
+class Generation:
+    """One leader with its workers."""
+
+    def __init__(self, number: int, block: int, now_s: float) -> None:
+        self.number = number
+        self.block = block
+        self.phase = Phase.COMPILING
+        self.since_s = now_s
+        self.dumped = False
+        self.was_live = False
+        self.must_split = False  # user code forbids the fork: compile in each worker
+        self.deadline_s = 0.0  # DRAINING
+        self.exit_code: int | None = None  # what it said it would exit with
+        self.message = ""
+
+    def move(self, phase: Phase, now_s: float) -> None:
+        """Enter a phase."""
+        assert phase in MOVES[self.phase], f"generation {self.number}: {self.phase} -> {phase}"
+        self.phase = phase
+        self.since_s = now_s
+
+
+class Generations:
+    """All generations of the instance. Call :meth:`decide` with what happened; do what it says."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._all: dict[int, Generation] = {}
+        self._born = 0
+        self._wanted: bool | None = terms.preload  # a leader is to be forked, preloading or not; None: none is
+        self._fork_after_s = 0.0
+        self._deaths: deque[float] = deque()
+        self._stopping = False
+        self._actions: list[Action] = []
+        self._ended = False
+
+    def phase(self, generation: int) -> Phase:
+        """Where the generation is in its life."""
+        return self._all[generation].phase
+
+    def wake_after_s(self, now_s: float) -> float:
+        """How long the master may sleep if nothing happens, in seconds."""
+        times = [g.since_s + self._terms.boot_timeout_s + self._terms.dump_s for g in self._in(Phase.COMPILING)]
+        times += [g.deadline_s + self._terms.late_s for g in self._in(Phase.DRAINING)]
+        if self._wanted is not None and self._fork_after_s > now_s:
+            times.append(self._fork_after_s)
+        return min([1.0, *(max(0.0, time_s - now_s) for time_s in times)])
+
+    def decide(self, now_s: float, events: Iterable[Event]) -> list[Action]:
+        """Take note of the events, look at the clock, and say what is to be done, in this order."""
+        self._actions = []
+        for event in events:
+            if not self._ended:
+                self._note(now_s, event)
+        if not self._ended:
+            self._find_late(now_s)
+            self._fork(now_s)
+        if self._stopping and not self._all and not self._ended:
+            self._exit(0)
+        return self._actions
+
+    # -- what happened
+
+    def _note(self, now_s: float, event: Event) -> None:
+        match event:
+            case AskedStop():
+                self._note_stop(now_s)
+            case AskedReload():
+                self._note_reload()
+            case Compiled(number):
+                if self._all[number].phase is Phase.COMPILING:
+                    self._all[number].move(Phase.STARTING, now_s)
+            case BecameReady(number):
+                self._note_ready(now_s, self._all[number])
+            case FoundUnshareable(number, reason):
+                self._all[number].must_split = True
+                self._tell(
+                    f"generation {number}: the flow cannot be shared by a fork ({reason}); compiling in each worker"
+                )
+            case Failed(number, exit_code, message):
+                self._all[number].exit_code, self._all[number].message = exit_code, message
+            case LeaderExited(number, how):
+                self._note_leader_exit(now_s, self._all[number], how)
+            case Emptied(number):
+                del self._all[number]
+
+    def _note_stop(self, now_s: float) -> None:
+        if self._stopping:
+            self._kill_all(now_s, "asked to stop now")
+            return
+        self._stopping, self._wanted = True, None
+        self._actions.append(BeginDrain())
+        deadline_s = now_s + self._terms.grace_s
+        for generation in self._in(Phase.LIVE, Phase.DRAINING, Phase.STARTING):
+            self._drain(now_s, generation, self._terms.drain_delay_s, deadline_s)
+        for generation in self._in(Phase.COMPILING):
+            self._kill(now_s, generation, "asked to stop before it was ready")
+
+    def _note_reload(self) -> None:
+        if self._stopping:
+            self._tell("no reload: the server is stopping")
+        elif self._wanted is not None or self._in(Phase.COMPILING, Phase.STARTING):
+            self._tell("no reload: a generation is just getting ready")
+        else:
+            self._wanted = self._terms.preload
+            if self._free_block() is None:
+                self._tell("the reload waits until an old generation has finished")
+
+    def _note_ready(self, now_s: float, ready: Generation) -> None:
+        if ready.phase is not Phase.STARTING:
+            return
+        ready.move(Phase.LIVE, now_s)
+        ready.was_live = True
+        for old in self._in(Phase.LIVE):
+            if old is not ready:
+                self._drain(now_s, old, 0.0, now_s + self._terms.request_timeout_s)
+
+    def _note_leader_exit(self, now_s: float, gone: Generation, how: str) -> None:
+        phase = gone.phase
+        gone.move(Phase.ORPHANED, now_s)
+        if self._stopping or phase is Phase.DRAINING:
+            return
+        if gone.must_split:
+            self._wanted = False
+        elif self._in(Phase.LIVE):
+            self._tell(f"generation {gone.number} failed ({gone.message or how}); the one before goes on")
+        elif gone.was_live and gone.exit_code is None:
+            self._note_death(now_s, gone, how)
+        else:
+            self._tell(f"generation {gone.number} failed: {gone.message or how}")
+            self._exit(_known(gone.exit_code))
+
+    def _note_death(self, now_s: float, gone: Generation, how: str) -> None:
+        while self._deaths and now_s - self._deaths[0] > self._terms.window_s:
+            self._deaths.popleft()
+        self._deaths.append(now_s)
+        self._tell(f"the leader of generation {gone.number} {how}; its workers died with it")
+        if len(self._deaths) > self._terms.deaths:
+            self._tell(f"{len(self._deaths)} leaders died within {self._terms.window_s:g} s")
+            self._exit(CrashLoopError.exit_code)
+            return
+        if self._in(Phase.COMPILING, Phase.STARTING):  # of a reload: it will take over
+            return
+        self._wanted = self._terms.preload
+        if len(self._deaths) > 1:
+            pause_s = self._terms.backoff_s * 2.0 ** (len(self._deaths) - 2)
+            self._fork_after_s = now_s + min(pause_s, self._terms.longest_backoff_s)
+
+    # -- what is due
+
+    def _find_late(self, now_s: float) -> None:
+        for generation in self._in(Phase.COMPILING):
+            late_s = now_s - generation.since_s - self._terms.boot_timeout_s
+            if late_s >= 0 and not generation.dumped:
+                generation.dumped = True
+                self._actions.append(Dump(generation.number))
+            if late_s >= self._terms.dump_s:
+                generation.message = f"the flow was not imported and compiled within {self._terms.boot_timeout_s:g} s"
+                self._kill(now_s, generation, generation.message)
+        for generation in self._in(Phase.DRAINING):
+            if now_s >= generation.deadline_s + self._terms.late_s:
+                self._kill(now_s, generation, "did not finish by its deadline")
+
+    def _fork(self, now_s: float) -> None:
+        block = self._free_block()
+        if self._wanted is None or block is None or now_s < self._fork_after_s:
+            return
+        self._born += 1
+        self._all[self._born] = Generation(self._born, block, now_s)
+        self._actions.append(Fork(self._born, block, self._wanted))
+        self._wanted = None
+
+    # -- steps
+
+    def _drain(self, now_s: float, generation: Generation, delay_s: float, deadline_s: float) -> None:
+        if generation.phase is not Phase.DRAINING:
+            generation.move(Phase.DRAINING, now_s)
+            generation.deadline_s = deadline_s
+        generation.deadline_s = min(generation.deadline_s, deadline_s)
+        self._actions.append(TellDrain(generation.number, delay_s, generation.deadline_s))
+
+    def _kill(self, now_s: float, generation: Generation, reason: str) -> None:
+        generation.move(Phase.KILLED, now_s)
+        self._actions.append(Kill(generation.number, reason))
+
+    def _kill_all(self, now_s: float, reason: str) -> None:
+        for generation in self._in(Phase.COMPILING, Phase.STARTING, Phase.LIVE, Phase.DRAINING):
+            self._kill(now_s, generation, reason)
+
+    def _exit(self, exit_code: int) -> None:
+        self._ended = True
+        self._actions.append(Exit(exit_code))
+
+    def _tell(self, text: str) -> None:
+        self._actions.append(Tell(text))
+
+    def _in(self, *phases: Phase) -> list[Generation]:
+        return [generation for generation in self._all.values() if generation.phase in phases]
+
+    def _free_block(self) -> int | None:
+        taken = {generation.block for generation in self._all.values()}
+        return next((block for block in range(self._terms.blocks) if block not in taken), None)
+
+
+def _known(exit_code: int | None) -> int:
+    """The exit code to pass on; a leader that ended in any other way could not boot."""
+    known = {error.exit_code for error in (CompileError, WorkerBootError, PortError, CrashLoopError)}
+    return exit_code if exit_code in known else WorkerBootError.exit_code

@@ -1,0 +1,321 @@
+"""The master: one process for the life of the instance. Binds, forks leaders, reaps, obeys signals, and ends last.
+
+Synchronous, one thread. It never imports user code, and nothing that brings an event loop or a client: its leaders do,
+after the fork. What to do is decided by :class:`~pfserve.master.generations.Generations`; here it is done.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+from pfserve.config import ServeConfig
+from pfserve.leader import Post, describe_exit, lead
+from pfserve.master import generations as g
+from pfserve.master.kin import children, end_all
+from pfserve.master.listeners import bind, url_of
+from pfserve.master.pidfile import pidfile
+from pfserve.region import Region, SeatState
+from pfserve.region.watch import HeldLockWatch
+from pfserve.telemetry.logs import configure
+from pfserve.worker.bell import Bell
+from pfserve.worker.channel import Channel, channel_pair
+from pfserve.worker.lifeline import STACK_SIGNAL, adopt_orphans, fork_child
+from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Unshareable
+
+_log = logging.getLogger("pfserve")
+_NS = 1_000_000_000
+
+BLOCKS = 3  # of seats: a live generation, a new one, and one that still drains
+SPARE_SEATS = 2  # of a block: replacements that get ready beside the workers they replace
+BEAT_S = 0.5
+HELD_TOO_LONG_S = 1.0
+
+BootLeader = Callable[[Post], int]
+
+
+def run_master(config: ServeConfig, boot_leader: BootLeader = lead) -> int:
+    """Serve until asked to stop; give the exit code. ``boot_leader`` is the life of a leader, run in its own process.
+
+    Raises:
+        PortError: the address cannot be bound.
+        ConfigError: the pid file cannot be written.
+        BootError: this machine's C library lacks the lock of the shared region.
+    """
+    started_s = time.monotonic()
+    _open_log(config)
+    listeners = bind(config.host, config.port)
+    region = Region(config.max_concurrent_requests, BLOCKS * _block_size(config))
+    with pidfile(config.pidfile, config.origins.get("pidfile", "")):
+        return Master(config, listeners, region, boot_leader, started_s).run()
+
+
+def _open_log(config: ServeConfig) -> None:
+    configure(config.log_format, config.log_level, pattern=config.log_pattern, date_pattern=config.log_date_pattern)
+    for line in config.warnings:
+        _log.warning("%s", line)
+    for line in config.notices:
+        _log.info("%s", line)
+    _log.info(
+        "%d workers (%s) with %d threads (%s); at most %d requests inside (%s)",
+        *(config.workers, _origin(config, "workers")),
+        *(config.threads, _origin(config, "threads")),
+        *(config.max_concurrent_requests, _origin(config, "max_concurrent_requests")),
+    )
+
+
+def _origin(config: ServeConfig, name: str) -> str:
+    return config.origins.get(name, "default")
+
+
+def _block_size(config: ServeConfig) -> int:
+    return config.workers + SPARE_SEATS
+
+
+class _Reign:
+    """A leader of ours: its process, our end of its channel, its seats."""
+
+    def __init__(self, generation: int, seats: range, pid: int, channel: Channel | None) -> None:
+        self.generation = generation
+        self.seats = seats
+        self.pid = pid  # 0 once it is reaped
+        self.channel = channel
+
+
+class Master:
+    """The poll loop around the generations."""
+
+    def __init__(
+        self,
+        config: ServeConfig,
+        listeners: tuple[socket.socket, ...],
+        region: Region,
+        boot_leader: BootLeader,
+        started_s: float,
+    ) -> None:
+        self._config = config
+        self._listeners = listeners
+        self._region = region
+        self._boot_leader = boot_leader
+        self._started_s = started_s
+        self._generations = g.Generations(
+            g.Terms(
+                boot_timeout_s=config.boot_timeout_s,
+                request_timeout_s=config.request_timeout_s,
+                drain_delay_s=config.drain_delay_s,
+                grace_s=config.grace_s,
+                preload=config.preload,
+                blocks=BLOCKS,
+            )
+        )
+        self._bell = Bell([signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD])
+        self._reigns: dict[int, _Reign] = {}  # by generation
+        self._lock_watch = HeldLockWatch(HELD_TOO_LONG_S)
+        self._born_with: set[int] = set()  # children that this process had before it was the master
+        self._events: list[g.Event] = []
+        self._exit_code: int | None = None
+
+    def run(self) -> int:
+        """Keep a generation serving until told to stop, or until that is hopeless; give the exit code."""
+        self._prepare()
+        while (exit_code := self._turn()) is None:
+            if not self._events:
+                self._sleep()
+        self._end()
+        _log.info("stopped with exit code %d", exit_code)
+        return exit_code
+
+    def _turn(self) -> int | None:
+        self._beat()
+        self._hear_leaders()
+        self._reap()
+        self._sweep()
+        events, self._events = self._events, []
+        for action in self._generations.decide(time.monotonic(), events):
+            self._do(action)
+        return self._exit_code
+
+    def _prepare(self) -> None:
+        self._born_with = children()
+        adopt_orphans()
+        self._region.lock.on_stuck = self._kill_lock_holder
+        self._bell.open()
+
+    def _sleep(self) -> None:
+        timeout_s = min(BEAT_S, self._generations.wake_after_s(time.monotonic()))
+        for number in self._bell.wait(timeout_s):
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._events.append(g.AskedStop())
+            elif number == signal.SIGHUP:
+                self._events.append(g.AskedReload())
+
+    # -- what happens
+
+    def _beat(self) -> None:
+        self._region.master_beat_ns = time.monotonic_ns()
+        lock = self._region.lock
+        if holder := self._lock_watch.observe(time.monotonic(), lock.holder(), lock.turns):
+            self._kill_lock_holder(holder)
+
+    def _kill_lock_holder(self, pid: int) -> None:
+        """Everybody waits for a process that holds the region's lock and does not run. The kernel frees it by death."""
+        if pid == os.getpid():
+            return
+        _log.error("process %d has held the region's lock for more than %g s; killed", pid, HELD_TOO_LONG_S)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:  # the lock is free already
+            return
+
+    def _hear_leaders(self) -> None:
+        for generation, reign in self._reigns.items():
+            channel = reign.channel
+            if channel is None:
+                continue
+            for message in channel.receive():
+                match message:
+                    case Compiled():
+                        self._events.append(g.Compiled(generation))
+                    case Unshareable(reason):
+                        self._events.append(g.FoundUnshareable(generation, reason))
+                    case Ready():
+                        self._tell_ready(generation)
+                        self._events.append(g.BecameReady(generation))
+                    case BootFailed(exit_code, text):
+                        self._events.append(g.Failed(generation, exit_code, text))
+            if channel.closed:
+                self._hang_up(reign)
+
+    def _hang_up(self, reign: _Reign) -> None:
+        if reign.channel is not None:
+            self._bell.forget(reign.channel)
+            reign.channel.close()
+            reign.channel = None
+
+    def _reap(self) -> None:
+        """Take the exit of every child: leaders, orphaned workers, and orphans of user code that nobody knows."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._born_with.discard(pid)
+            self._note_exit(pid, status)
+
+    def _note_exit(self, pid: int, status: int) -> None:
+        for reign in self._reigns.values():
+            if reign.pid == pid:
+                self._hear_leaders()  # its last words come before its death
+                self._hang_up(reign)
+                reign.pid = 0
+                self._events.append(g.LeaderExited(reign.generation, describe_exit(status)))
+        for seat in range(self._region.seats):
+            if self._region.pids[seat] == pid:
+                self._vacate(seat)
+
+    def _sweep(self) -> None:
+        """Empty the seats of generations that have lost their leader; a generation without any is over."""
+        for reign in [reign for reign in self._reigns.values() if not reign.pid]:
+            for seat in reign.seats:
+                if self._region.states[seat] != SeatState.EMPTY and _is_gone(self._region.pids[seat]):
+                    self._vacate(seat)
+            if all(self._region.states[seat] == SeatState.EMPTY for seat in reign.seats):
+                del self._reigns[reign.generation]
+                self._events.append(g.Emptied(reign.generation))
+
+    def _vacate(self, seat: int) -> None:
+        if lost := self._region.tickets[seat]:
+            _log.warning("seat %d: %d requests lost with worker pid %d", seat, lost, self._region.pids[seat])
+        self._region.vacate(seat)
+
+    def _tell_ready(self, generation: int) -> None:
+        config = self._config
+        _log.info(
+            "generation %d: %d workers ready, %.2f s after the start; serving on %s",
+            generation,
+            config.workers,
+            time.monotonic() - self._started_s,
+            " and ".join(url_of(listener) for listener in self._listeners),
+        )
+
+    # -- what is to be done
+
+    def _do(self, action: g.Action) -> None:
+        match action:
+            case g.Fork(generation, block, preload):
+                self._fork(generation, block, preload)
+            case g.BeginDrain():
+                self._region.draining = True
+                _log.info("asked to stop: draining, %d requests inside", sum(self._region.tickets))
+            case g.TellDrain(generation, delay_s, deadline_s):
+                channel = self._reigns[generation].channel
+                if channel is not None:
+                    channel.send(Drain(delay_s, int(deadline_s * _NS)))
+            case g.Dump(generation):
+                _log.error("%s: still compiling; its stacks follow", self._name(generation))
+                self._signal(generation, STACK_SIGNAL)
+            case g.Kill(generation, reason):
+                _log.warning("%s: killed: %s", self._name(generation), reason)
+                self._signal(generation, signal.SIGKILL)
+            case g.Tell(text):
+                _log.warning("%s", text)
+            case g.Exit(exit_code):
+                self._exit_code = exit_code
+
+    def _fork(self, generation: int, block: int, preload: bool) -> None:
+        size = _block_size(self._config)
+        seats = range(block * size, (block + 1) * size)
+        ours, theirs = channel_pair()
+        post = Post(self._config, self._region, self._listeners, theirs, generation, seats, preload)
+        others = [reign.channel for reign in self._reigns.values() if reign.channel is not None]
+        self._reigns[generation] = reign = _Reign(generation, seats, 0, None)
+        try:
+            reign.pid = fork_child(lambda: self._lead(post), not_yours=[self._bell, ours, *others])
+        except OSError as problem:
+            ours.close()
+            self._events.append(g.LeaderExited(generation, f"could not be forked: {problem.strerror}"))
+            return
+        finally:
+            theirs.close()
+        reign.channel = ours
+        self._bell.watch(ours)
+        _log.info("%s: started", self._name(generation))
+
+    def _lead(self, post: Post) -> int:
+        """The life of a leader. Runs in its process."""
+        self._region.lock.on_stuck = None  # the master kills, nobody else
+        return self._boot_leader(post)
+
+    def _signal(self, generation: int, number: int) -> None:
+        if pid := self._reigns[generation].pid:
+            os.kill(pid, number)
+
+    def _name(self, generation: int) -> str:
+        return f"generation {generation}, leader pid {self._reigns[generation].pid}"
+
+    def _end(self) -> None:
+        """Leave nothing behind: no process, no bound port."""
+        for reign in self._reigns.values():
+            if reign.pid:
+                os.kill(reign.pid, signal.SIGKILL)
+        if ended := end_all(spare=self._born_with) - sum(1 for reign in self._reigns.values() if reign.pid):
+            _log.warning("killed %d processes that the flow's code had left behind", ended)
+        for listener in self._listeners:
+            listener.close()
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether an orphaned worker is neither alive nor waiting to be reaped: its leader had reaped it."""
+    if pid == 0:
+        return True
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # as sub-reaper this process is the parent of all orphans of the tree
+        return True
+    return False

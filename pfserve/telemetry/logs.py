@@ -1,0 +1,83 @@
+"""The log: standard logging to stdout, as text in promptflow's serving format or as JSON, without secrets of URLs.
+
+Everything of pfserve logs to the logger ``pfserve`` or below it. Loggers of user code are left as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from datetime import UTC, datetime
+
+import orjson
+
+LOGGER = "pfserve"
+PATTERN = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
+DATE_PATTERN = "%Y-%m-%d %H:%M:%S %z"
+
+_SECRET = re.compile(r"((?:sig|key)=)[^\s;&]+")
+_STDOUT = 1
+
+
+def configure(format: str, level: str, *, pattern: str = "", date_pattern: str = "") -> None:
+    """Send the records of ``pfserve`` to stdout from ``level`` on, in ``format`` ``"text"`` or ``"json"``.
+
+    ``pattern`` and ``date_pattern`` replace those of the text format. May be called again at any time, in a forked
+    child too: the handler is replaced, and with it the lock that another thread may have held across the fork.
+    """
+    handler = _Descriptor(_STDOUT)
+    handler.setFormatter(_Json() if format == "json" else _Text(pattern or PATTERN, date_pattern or DATE_PATTERN))
+    logger = logging.getLogger(LOGGER)
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(level)
+
+
+def scrub(text: str) -> str:
+    """``text`` with the values of ``sig=`` and ``key=`` made unreadable."""
+    return _SECRET.sub(r"\1**data_scrubbed**", text) if "sig=" in text or "key=" in text else text
+
+
+class _Descriptor(logging.Handler):
+    """Writes each record with one ``write``: nothing is buffered, so a fork copies nothing and lines do not mix."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            rest = (self.format(record) + "\n").encode("utf-8", "backslashreplace")
+        except Exception:  # logging's own rule: a bad record is told on stderr and never breaks its caller
+            self.handleError(record)
+            return
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:  # nobody reads stdout any more, or not fast enough: there is no better place to say so
+            pass
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return scrub(super().format(record))
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        facts = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": _clean(record.getMessage()),
+            "pid": record.process,
+        }
+        if record.exc_info:
+            facts["exception"] = _clean(self.formatException(record.exc_info))
+        return orjson.dumps(facts).decode()
+
+
+def _clean(text: str) -> str:
+    """``text`` without secrets, and fit for UTF-8."""
+    return scrub(text).encode("utf-8", "backslashreplace").decode()

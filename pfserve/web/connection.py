@@ -1,0 +1,362 @@
+"""One client connection: bytes in, one exchange at a time, bytes out.
+
+Built on aiohttp's protocol, parser and stream reader, but without its task per connection: a request gets a task
+(and with it a context of its own) only where it has to wait for something. The parser is told to stop after every
+message, so pipelined requests wait as bytes, and what precedes garbage is answered before the garbage is met.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_parser import HttpRequestParser
+from aiohttp.tcp_helpers import tcp_keepalive
+from multidict import istr
+
+from pfserve.errors import BadRequest, RequestError, RequestTimeout
+from pfserve.web.encode import encode_error
+from pfserve.web.exchange import Exchange
+from pfserve.web.heads import JSON
+
+if TYPE_CHECKING:
+    from aiohttp.http_parser import RawRequestMessage
+    from aiohttp.streams import StreamReader
+
+    from pfserve.web.service import Service
+
+_READ_BUFFER_BYTES = 256 * 1024
+_HELD_BYTES = 64 * 1024  # pipelined bytes taken in while a request is being served
+_JOINED_BYTES = 64 * 1024  # replies up to this size are copied behind their head to be one piece
+_ORIGIN = istr("Origin")
+_MAX_HEADERS = 1 << 16  # no bound of its own: the size of the head is bounded
+
+
+class State(enum.Enum):
+    """What a connection is doing. Every state may also end in CLOSED, by the client or by a deadline."""
+
+    IDLE = "idle"  # no byte of a next request has come  → HEAD, BUSY
+    HEAD = "head"  # a part of a head has come  → BUSY, LINGERING
+    BUSY = "busy"  # an exchange is going on  → IDLE, DRAINING, FLUSHING, LINGERING
+    DRAINING = "draining"  # answered; the rest of a small body is thrown away  → IDLE, FLUSHING, LINGERING
+    FLUSHING = "flushing"  # answered; the client does not take the answer yet  → IDLE
+    LINGERING = "lingering"  # will be closed; what still comes is thrown away, so that the last reply is not lost
+    CLOSED = "closed"
+
+
+class Connection(BaseProtocol):
+    """The protocol of one accepted socket. Made by :meth:`pfserve.web.Service.protocol`."""
+
+    __slots__ = ("_head_bytes", "_held", "_pumping", "_rest", "exchange", "service", "since_s", "state")
+
+    def __init__(self, service: Service) -> None:
+        head_bytes = service.settings.limits.head_bytes
+        parser = HttpRequestParser(
+            self,
+            service.loop,
+            _READ_BUFFER_BYTES,
+            max_line_size=head_bytes,
+            max_field_size=head_bytes,
+            max_headers=_MAX_HEADERS,
+            auto_decompress=False,
+            max_msg_queue_size=1,
+        )
+        super().__init__(service.loop, parser)
+        # of the connection
+        self.service = service
+        self.state = State.IDLE
+        self.since_s = service.clock()  # when the state was entered
+        self._held = b""  # bytes behind the request being served
+        self._pumping = False
+        self._rest: StreamReader | None = None  # what is thrown away while DRAINING
+        # of the request
+        self.exchange: Exchange | None = None
+        self._head_bytes = 0  # of an incomplete head
+
+    # -- The transport calls -----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there."""
+        super().connection_made(transport)
+        assert self.transport is not None
+        tcp_keepalive(self.transport)
+        self.service.connections.add(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The client is gone, or was sent away."""
+        super().connection_lost(exc)
+        self.state = State.CLOSED
+        self._parser = None
+        self.service.forget_deadlines(self)
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.lost()
+            self.service.ended(exchange)
+        self.service.lost(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client; none to go on with what the parser holds back."""
+        state = self.state
+        if state is State.IDLE or state is State.HEAD:
+            self._pump(data)
+        elif state is State.BUSY:
+            exchange = self.exchange
+            assert exchange is not None
+            if exchange.payload.is_eof():
+                self._hold(data)
+            else:
+                self._parse(data)
+        elif state is State.DRAINING:
+            self._parse(data)
+            self._drained()
+        elif state is State.FLUSHING:
+            self._hold(data)
+
+    def eof_received(self) -> None:
+        """The client has sent its last byte: it is taken as gone, as nginx does. The transport closes itself."""
+
+    def resume_writing(self) -> None:
+        """The client takes its answer again."""
+        super().resume_writing()
+        if self.state is State.FLUSHING:
+            self._next()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Called for every body; only a paused one has anything to resume."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
+    # -- Requests in -------------------------------------------------------------------------------
+
+    def _pump(self, data: bytes) -> None:
+        """Parse and begin requests until one takes its time or no complete one is left."""
+        self._pumping = True
+        try:
+            while self._parse(data) and self.state is State.IDLE:
+                data = self._take_held()
+        finally:
+            self._pumping = False
+
+    def _parse(self, data: bytes) -> bool:
+        """Feed the parser. True if that began a request."""
+        parser = self._parser
+        if parser is None:
+            return False
+        try:
+            messages, upgraded, _ = parser.feed_data(data)
+        except (HttpProcessingError, ValueError) as problem:
+            self._garbage(problem)
+            return False
+        if messages:
+            self._begin(*messages[0], len(data))
+            return True
+        if upgraded:  # behind a request to switch protocols, which nobody here does
+            self.close()
+        elif self.exchange is None and data and self.state is not State.DRAINING:
+            self._await_head(len(data))
+        return False
+
+    def _begin(self, message: RawRequestMessage, payload: StreamReader, size: int) -> None:
+        service = self.service
+        limit = service.settings.limits.head_bytes
+        if self._head_bytes:
+            service.head_deadlines.discard(self)
+            size += self._head_bytes
+            self._head_bytes = 0
+        self.state = State.BUSY
+        exchange = Exchange(self, message, payload, service.ids.of(message.headers), service.clock())
+        self.exchange = exchange
+        if message.upgrade:
+            exchange.close = True
+        if size > limit and _head_size(message) > limit:
+            service.refuse_head(exchange)
+        else:
+            service.begin(exchange)
+
+    def _await_head(self, size: int) -> None:
+        limits = self.service.settings.limits
+        if self.state is State.IDLE:
+            self.state = State.HEAD
+            self.since_s = self.service.clock()
+            self.service.head_deadlines.add(self, self.since_s)
+        self._head_bytes += size
+        if self._head_bytes > limits.head_bytes:
+            self._reject(self.service.head_too_large())
+
+    def expire(self, _now_s: float) -> None:
+        """The time for a head, for the rest of a body or for lingering is over."""
+        if self.state is State.HEAD:
+            limit_s = self.service.settings.limits.head_s
+            self._reject(RequestTimeout(f"The head of the request was not received within {limit_s:g} s."))
+        else:
+            self.close()
+
+    def _garbage(self, problem: Exception) -> None:
+        """What came is not HTTP."""
+        error: RequestError
+        if isinstance(problem, LineTooLong):
+            error = self.service.head_too_large()
+        else:
+            reason = str(getattr(problem, "message", problem)).partition("\n")[0].strip(" :")
+            error = BadRequest(f"The connection's data is not a valid HTTP/1.1 request: {reason or 'unknown'}.")
+        if self.state is State.DRAINING:  # answered already
+            self.close()
+        elif self.exchange is None:
+            self._reject(error)
+        else:  # within a body: who reads it answers
+            self.exchange.close = True
+            self.exchange.payload.set_exception(error)
+
+    def _reject(self, error: RequestError) -> None:
+        """Answer what never became a request, and close."""
+        self.service.head_deadlines.discard(self)
+        if self.transport is not None:
+            body = encode_error(error.code, error.message)
+            service = self.service
+            request_id = service.ids.new()
+            head = service.heads.render(
+                error.status, JSON, len(body), request_id=request_id, extra="Connection: close\r\n"
+            )
+            self.transport.write(head + body)
+            service.record_rejection(error, request_id)
+        self._linger()
+
+    # -- Pipelined bytes ---------------------------------------------------------------------------
+
+    def _hold(self, data: bytes) -> None:
+        self._held += data
+        if len(self._held) > _HELD_BYTES and not self._buffer_paused:
+            self._pause_reading_for_buffer()
+
+    def _take_held(self) -> bytes:
+        held, self._held = self._held, b""
+        if self._buffer_paused:
+            self._resume_reading_for_buffer()
+        return held
+
+    # -- Replies out -------------------------------------------------------------------------------
+
+    def send_continue(self) -> None:
+        """Ask for the body that the client holds back."""
+        if self.transport is not None:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def finish(self, exchange: Exchange, body: bytes, content_type: str, extra: str) -> None:
+        """Send the reply of ``exchange`` and go on with the next request, or close."""
+        transport = self.transport
+        if exchange is not self.exchange or transport is None:
+            return
+        service = self.service
+        unread = not exchange.payload.is_eof()
+        close = exchange.close or service.refusing or (unread and not self._worth_draining(exchange))
+        if close:
+            extra += "Connection: close\r\n"
+        elif exchange.message.version < (1, 1):
+            extra += "Connection: keep-alive\r\n"
+        head = service.heads.render(
+            exchange.status,
+            content_type,
+            len(body),
+            request_id=exchange.request_id,
+            origin=exchange.headers.get(_ORIGIN),
+            extra=extra,
+        )
+        if exchange.method == "HEAD":
+            transport.write(head)
+        elif len(body) <= _JOINED_BYTES:
+            transport.write(head + body)
+        else:
+            transport.writelines((head, body))
+        self.exchange = None
+        service.ended(exchange)
+        if close:
+            self._linger() if unread or self._held else self.close()
+        elif unread:
+            self._drain(exchange)
+        else:
+            self._next()
+
+    def _worth_draining(self, exchange: Exchange) -> bool:
+        length = exchange.body_length()
+        small = length is not None and length <= self.service.settings.limits.drain_bytes
+        return small and not exchange.expects_continue
+
+    def _next(self) -> None:
+        """The reply is written: take up the next request, if its bytes are there."""
+        self.since_s = self.service.clock()
+        if self._paused:
+            self.state = State.FLUSHING
+            return
+        self.state = State.IDLE
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if not self._pumping:  # else the reply was given within begin(), and the loop of _pump goes on
+            self._pump(self._take_held())
+
+    # -- Endings -----------------------------------------------------------------------------------
+
+    def _drain(self, exchange: Exchange) -> None:
+        self.state = State.DRAINING
+        self._rest = exchange.payload
+        self.service.drain_deadlines.add(self, self.service.clock())
+
+    def _drained(self) -> None:
+        if self._rest is not None and self._rest.is_eof():
+            self._rest = None
+            self.service.drain_deadlines.discard(self)
+            self._next()
+
+    def _linger(self) -> None:
+        """Say goodbye, but take in what the client is still sending: a reset would cost it our last words."""
+        transport = self.transport
+        if transport is None:
+            return
+        self.state = State.LINGERING
+        self._held = b""
+        if transport.can_write_eof():
+            transport.write_eof()
+        if self._reading_paused or self._buffer_paused:
+            self._reading_paused = self._buffer_paused = False
+            self._resume_transport_reading()
+        self.service.linger_deadlines.add(self, self.service.clock())
+
+    def close(self) -> None:
+        """Close once what was written is sent."""
+        self.state = State.CLOSED
+        self.since_s = self.service.clock()
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close now."""
+        self.state = State.CLOSED
+        if self.transport is not None:
+            self.transport.abort()
+
+    def detach(self) -> socket.socket | None:
+        """Give the socket of an idle connection away; this object is then done with.
+
+        None if the connection is not idle any more: it then stays here, or is closed if it can go nowhere.
+        """
+        transport = self.transport
+        if self.state is not State.IDLE or transport is None or self._parser is None:
+            return None
+        transport.pause_reading()
+        try:
+            partial = self._parser.feed_eof()  # a part of a head, received behind an earlier request
+        except HttpProcessingError:
+            partial = True
+        descriptor = transport.get_extra_info("socket").fileno()
+        given = None if partial else socket.socket(fileno=os.dup(descriptor))
+        self.abort()
+        return given
+
+
+def _head_size(message: RawRequestMessage) -> int:
+    line = len(message.method) + len(message.path) + len(" HTTP/1.1\r\n") + 1
+    return line + sum(len(name) + len(value) + len(": \r\n") for name, value in message.raw_headers) + len("\r\n")

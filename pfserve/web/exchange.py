@@ -1,0 +1,110 @@
+"""One request and its reply."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs
+
+from pfserve.errors import PayloadTooLarge, RequestError, RequestTimeout
+from pfserve.web.encode import encode_error
+from pfserve.web.heads import JSON
+
+if TYPE_CHECKING:
+    from aiohttp.http_parser import RawRequestMessage
+    from aiohttp.streams import StreamReader
+
+    from pfserve.web.connection import Connection
+
+_UNHURRIED_S = 1.0  # how long a cancelled request may take to end before it is answered over its head
+
+
+class Stage(enum.Enum):
+    """How far a request has come. It only moves forward; a reply can end it at every stage."""
+
+    READING = "its body was still being received"
+    RUNNING = "it was running"
+
+
+class Exchange:
+    """A request that is being served. Lives from its complete head to its reply, or to the loss of its client."""
+
+    __slots__ = (
+        "_expired", "arrived_s", "close", "connection", "headers", "message", "method", "payload", "request_id",
+        "stage", "status", "task",
+    )  # fmt: skip
+
+    def __init__(
+        self, connection: Connection, message: RawRequestMessage, payload: StreamReader, request_id: str, now_s: float
+    ) -> None:
+        self.connection = connection
+        self.message = message
+        self.method = message.method
+        self.headers = message.headers
+        self.payload = payload
+        self.request_id = request_id
+        self.arrived_s = now_s
+        self.close = message.should_close  # whether the connection ends with this exchange
+        self.stage = Stage.READING
+        self.status = 0  # 0: not answered yet
+        self.task: asyncio.Task[None] | None = None
+        self._expired = False
+
+    @property
+    def expired(self) -> bool:
+        """Whether the deadline has passed: a cancellation is then ours, not the client's leaving."""
+        return self._expired
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client holds its body back until it is told to send it."""
+        if self.payload.is_eof() or self.payload.total_bytes:
+            return False
+        return self.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and self.message.version >= (1, 1)
+
+    def body_length(self) -> int | None:
+        """The length that the client announced; None for a chunked body."""
+        if self.message.chunked:
+            return None
+        return int(self.headers.get(hdrs.CONTENT_LENGTH, 0))
+
+    def reply(self, status: int, body: bytes, content_type: str = JSON, extra: str = "") -> None:
+        """Answer. Only the first reply counts; ``extra`` are header lines, each with its line end."""
+        if not self.status:
+            self.status = status
+            self.connection.finish(self, body, content_type, extra)
+
+    def fail(self, error: RequestError) -> None:
+        """Answer with an error."""
+        if isinstance(error, PayloadTooLarge | RequestTimeout) and not self.payload.is_eof():
+            self.close = True
+        extra = "".join(f"{name}: {value}\r\n" for name, value in error.headers.items())
+        self.reply(error.status, encode_error(error.code, error.message), extra=extra)
+
+    def expire(self, _now_s: float) -> None:
+        """The deadline has passed: cancel the task, which answers. If it does not end, answer for it."""
+        if self.status or self.task is None:
+            return
+        if self._expired:
+            self.close = True
+            self.fail(self.timeout_error())
+            return
+        self._expired = True
+        self.task.cancel()
+        service = self.connection.service
+        service.deadlines.row(_UNHURRIED_S).add(self, service.clock())
+
+    def timeout_error(self) -> RequestTimeout:
+        """The answer to a request whose deadline has passed."""
+        limit_s = self.connection.service.settings.request_timeout_s
+        return RequestTimeout(
+            f"The request was not finished within {limit_s:g} s, the request timeout: {self.stage.value}."
+        )
+
+    def lost(self) -> None:
+        """The client has gone: nobody waits for the answer."""
+        self.status = -1
+        if self.task is not None:
+            self.task.cancel()

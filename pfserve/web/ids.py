@@ -1,0 +1,44 @@
+"""Request ids: the caller's own if it is presentable, else random ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from multidict import istr
+
+_X_REQUEST_ID = istr("x-request-id")
+_X_MS_CLIENT_REQUEST_ID = istr("x-ms-client-request-id")
+_MAX_LENGTH = 128
+_ID_BYTES = 16
+_BATCH = 256
+
+
+def presentable(text: str) -> bool:
+    """Whether a caller's id may be echoed and logged: printable ASCII of a sane length."""
+    return 0 < len(text) <= _MAX_LENGTH and text.isascii() and text.isprintable()
+
+
+class RequestIds:
+    """Gives every request its id. Randomness is fetched from the kernel for many at a time."""
+
+    def __init__(self) -> None:
+        self._fresh: list[str] = []
+
+    def of(self, headers: Mapping[str, str]) -> str:
+        """``x-request-id``, else ``x-ms-client-request-id``, else a new one. ``headers`` must ignore case."""
+        own = headers.get(_X_REQUEST_ID)
+        if own is not None and presentable(own):
+            return own
+        own = headers.get(_X_MS_CLIENT_REQUEST_ID)
+        if own is not None and presentable(own):
+            return own
+        return self.new()
+
+    def new(self) -> str:
+        """A random id of 32 hexadecimal digits."""
+        if not self._fresh:
+            digits = os.urandom(_ID_BYTES * _BATCH).hex()
+            width = 2 * _ID_BYTES
+            self._fresh = [digits[i : i + width] for i in range(0, len(digits), width)]
+        return self._fresh.pop()

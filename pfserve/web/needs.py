@@ -1,0 +1,42 @@
+"""What the web room needs from others, as protocols: it builds none of them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Executor(Protocol):
+    """Runs the flow."""
+
+    async def run(self, values: dict[str, object], /) -> dict[str, object]:
+        """The outputs, in declared order, for the decoded inputs. Raises :class:`pfserve.errors.RequestError`."""
+
+
+class Gate(Protocol):
+    """The bound of the instance."""
+
+    def full(self) -> bool:
+        """The look: whether no request would be admitted now."""
+
+    def admit(self) -> bool:
+        """Take a ticket. False if the instance is full."""
+
+    def release(self) -> None:
+        """Give a ticket back."""
+
+    def retry_after_s(self) -> float:
+        """When a refused client should try again."""
+
+
+class Vitals(Protocol):
+    """How the instance is, for the health routes."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether the instance has been told to stop."""
+
+    def live(self) -> bool:
+        """Whether the master and at least one worker are alive."""
+
+    def ready(self) -> bool:
+        """Whether requests should be sent here."""

@@ -1,0 +1,231 @@
+"""The server of one worker: composes the room, and is what the worker talks to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from pfserve.errors import HeadersTooLarge, RequestError, Unavailable
+from pfserve.web.body import Bodies
+from pfserve.web.connection import Connection, State
+from pfserve.web.deadlines import Deadlines
+from pfserve.web.decode import Decoder
+from pfserve.web.exchange import Exchange
+from pfserve.web.heads import Heads
+from pfserve.web.ids import RequestIds
+from pfserve.web.routes import Answers, find, table
+from pfserve.web.score import Scoring, bug_error
+
+if TYPE_CHECKING:
+    from pfserve.plan import Plan
+    from pfserve.web.needs import Executor, Gate, Vitals
+    from pfserve.web.settings import Settings
+
+_log = logging.getLogger(__name__)
+_requests_log = logging.getLogger("pfserve.requests")
+
+
+class Service:
+    """Serves a plan over the connections it is given. Must be made on the event loop that it runs on.
+
+    Pass :meth:`protocol` to ``loop.connect_accepted_socket``, and call :meth:`tick` once a second.
+    ``connection_closed`` is called once for every connection that ends here, detached ones included.
+
+    Attributes:
+        connections: the open ones.
+        in_progress: requests that have come and are not answered yet.
+        refusing: whether :meth:`refuse` was called.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        executor: Executor,
+        gate: Gate,
+        vitals: Vitals,
+        settings: Settings,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        connection_closed: Callable[[Connection], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        limits = settings.limits
+        self.settings = settings
+        self.loop = loop
+        self.clock = clock
+        self.ids = RequestIds()
+        self.heads = Heads(settings.version, settings.cors, time.time())
+        self.deadlines = Deadlines(clock, loop.call_later)
+        self.head_deadlines = self.deadlines.row(limits.head_s)
+        self.drain_deadlines = self.deadlines.row(limits.body_first_byte_s)
+        self.linger_deadlines = self.deadlines.row(limits.linger_s)
+        self.connections: set[Connection] = set()
+        self.in_progress = 0
+        self.refusing = False
+        self._connection_closed = connection_closed
+        self._changed: asyncio.Event | None = None  # set while somebody waits for the end
+        self._complaints = Complaints(clock)
+        self._bodies = Bodies(limits, clock, self.deadlines.row)
+        self._scoring = Scoring(
+            executor,
+            gate,
+            decode=Decoder([spec.name for spec in plan.inputs], [spec.name for spec in plan.inputs if spec.required]),
+            bodies=self._bodies,
+            deadlines=self.deadlines.row(settings.request_timeout_s),
+            full_message=f"The instance is full: it holds {settings.capacity} requests, the most it admits at once "
+            f"(set by {settings.capacity_origin}). Try again later.",
+        )
+        self._answers = Answers(plan, vitals, settings)
+        self._routes = table(self._answers, self._score, self._feedback)
+
+    # -- For the worker ----------------------------------------------------------------------------
+
+    def protocol(self) -> Connection:
+        """The protocol of a new connection."""
+        return Connection(self)
+
+    @property
+    def served(self) -> int:
+        """How many requests were admitted and have ended, whatever came of them: the rate of service."""
+        return self._scoring.served
+
+    def tick(self) -> None:
+        """Once a second: take the time of day, close connections idle for too long."""
+        self.heads.refresh(time.time())
+        oldest_s = self.clock() - self.settings.limits.keep_alive_s
+        for connection in [c for c in self.connections if c.since_s < oldest_s and c.state is not State.BUSY]:
+            connection.abort()
+
+    def idle_connections(self) -> list[Connection]:
+        """Connections between two requests. Each may be given away by :meth:`Connection.detach`."""
+        return [connection for connection in self.connections if connection.state is State.IDLE]
+
+    def refuse(self) -> None:
+        """From now on: idle connections are closed, new requests answered 503, replies end their connections."""
+        self.refusing = True
+        for connection in self.idle_connections():
+            connection.close()
+
+    async def finish(self, deadline_s: float) -> int:
+        """Wait until every request is answered and every connection closed, at most until ``deadline_s`` on the clock.
+
+        Then drops what is left. Gives the number of requests that were dropped.
+        """
+        self.refuse()
+        self._changed = asyncio.Event()
+        while self.connections and (left_s := deadline_s - self.clock()) > 0:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(left_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                break
+        dropped = self.in_progress
+        for connection in list(self.connections):
+            connection.abort()
+        return dropped
+
+    # -- For connections ---------------------------------------------------------------------------
+
+    def begin(self, exchange: Exchange) -> None:
+        """A request has come, with all of its head."""
+        self.in_progress += 1
+        try:
+            action = find(self._routes, exchange, self._answers.options)
+            if self.refusing and action in (self._score, self._feedback):
+                raise Unavailable("The instance is shutting down.", headers={"Retry-After": "1"})
+            action(exchange)
+        except RequestError as error:
+            exchange.fail(error)
+        except Exception:
+            _log.exception("request %s failed by a bug", exchange.request_id)
+            exchange.fail(bug_error(exchange.request_id))
+
+    def refuse_head(self, exchange: Exchange) -> None:
+        """A request has come whose head is too large."""
+        self.in_progress += 1
+        exchange.close = True
+        exchange.fail(self.head_too_large())
+
+    def head_too_large(self) -> HeadersTooLarge:
+        """The error for it."""
+        limit = self.settings.limits.head_bytes
+        return HeadersTooLarge(f"The request line and headers are larger than {limit} bytes.")
+
+    def ended(self, exchange: Exchange) -> None:
+        """The request is answered, or its client has gone."""
+        self.in_progress -= 1
+        status = exchange.status
+        took_s = self.clock() - exchange.arrived_s
+        if self.settings.access_log or took_s > self.settings.slow_s:
+            self._log_request(exchange, took_s)
+        elif status in (429, 503):
+            self._complaints.say(status, "refused with %d: request %s", status, exchange.request_id)
+        if self._changed is not None:
+            self._changed.set()
+
+    def record_rejection(self, error: RequestError, request_id: str) -> None:
+        """Something was answered that never became a request."""
+        self._complaints.say(error.status, "rejected with %d: %s (%s)", error.status, error.message, request_id)
+
+    def forget_deadlines(self, connection: Connection) -> None:
+        """The connection waits for nothing any more."""
+        self.head_deadlines.discard(connection)
+        self.drain_deadlines.discard(connection)
+        self.linger_deadlines.discard(connection)
+
+    def lost(self, connection: Connection) -> None:
+        """The connection is closed."""
+        self.connections.discard(connection)
+        if self._changed is not None:
+            self._changed.set()
+        self._connection_closed(connection)
+
+    # -- Routes that wait --------------------------------------------------------------------------
+
+    def _score(self, exchange: Exchange) -> None:
+        self._start(exchange, self._scoring.serve(exchange))
+
+    def _feedback(self, exchange: Exchange) -> None:
+        self._start(exchange, self._take_feedback(exchange))
+
+    async def _take_feedback(self, exchange: Exchange) -> None:
+        try:
+            await self._bodies.receive(exchange)
+        except RequestError as error:
+            exchange.fail(error)
+        else:
+            exchange.reply(200, b'{"status": "Feedback received."}')
+
+    def _start(self, exchange: Exchange, serving: Coroutine[Any, Any, None]) -> None:
+        # The constant name spares the formatting of one; the task copies the context, so requests share none.
+        exchange.task = asyncio.Task(serving, loop=self.loop, name="request")
+
+    def _log_request(self, exchange: Exchange, took_s: float) -> None:
+        status = "gone" if exchange.status < 0 else str(exchange.status)
+        _requests_log.info(
+            "%s %s %s %.1f ms %s",
+            exchange.method, _loggable(exchange.message.path), status, took_s * 1000, exchange.request_id,
+        )  # fmt: skip
+
+
+class Complaints:
+    """Log lines that a client could cause at any rate: at most one a second per cause."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._next_s: dict[int, float] = {}
+
+    def say(self, cause: int, text: str, *values: object) -> None:
+        """Log, unless the same cause was logged within the last second."""
+        now_s = self._clock()
+        if now_s >= self._next_s.get(cause, 0.0):
+            self._next_s[cause] = now_s + 1.0
+            _log.warning(text, *values)
+
+
+def _loggable(path: str) -> str:
+    return path[:200].encode("ascii", "backslashreplace").decode()

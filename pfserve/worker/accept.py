@@ -1,0 +1,313 @@
+"""Accept and spread: every connection goes to the live seat with the fewest, before a byte of it is read.
+
+All workers of a generation watch the same listening sockets. Whoever wakes first accepts one connection and either
+adopts it or passes it on through another seat's inbox. Nothing here reads or writes a connection.
+
+The region counts a connection when its seat is chosen, so that a burst spreads evenly before the first one has
+arrived. A worker killed between that count and the sending leaves its target one count too high; the target notices
+that the connection never came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import errno
+import itertools
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from pfserve.region import Region
+from pfserve.worker.inbox import STALE_AFTER_NS, Inbox
+
+BACKLOG = 2048  # the kernel lowers it to net.core.somaxconn
+PAUSE_S = 0.1  # without a descriptor left
+RESERVED_DESCRIPTORS = 128  # for the flow's own files and connections
+TAKEN_PER_WAKE_UP = 16
+MOVED_AT_ONCE = 200  # a move costs some 13 µs of the loop
+BALANCES_IN_VAIN = 3  # until a connection that was announced is given up
+COMPLAINT_EVERY_NS = 1_000_000_000
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+_log = logging.getLogger(__name__)
+
+
+class Detachable(Protocol):
+    """A connection that can leave this process. The web room's connections are."""
+
+    def detach(self) -> socket.socket | None:
+        """Let go of the connection as a socket, without a byte lost; None where it just became busy.
+
+        ``connection_lost`` of the protocol follows, as after any close.
+        """
+
+
+class AcceptState(enum.Enum):
+    """What an acceptor does about its listening sockets."""
+
+    NEW = "new"  # watches nothing yet
+    OPEN = "open"  # watches inbox and listeners
+    PAUSED = "paused"  # inbox only: at its limit, or short of descriptors
+    STOPPED = "stopped"  # inbox only, for good: draining
+    CLOSED = "closed"
+
+
+def connection_limit(max_connections: int, descriptors: int) -> int:
+    """How many connections a worker may hold that may open so many descriptors (its soft ``RLIMIT_NOFILE``)."""
+    return max(1, min(max_connections, descriptors - RESERVED_DESCRIPTORS))
+
+
+def surplus(counts: Sequence[int], own: int) -> int:
+    """How many connections a seat should give away so that all seats come to within one of each other.
+
+    A seat gives what it has above the mean: then several seats that give at the same time do not give too much.
+
+    Args:
+        counts: connections of every live seat, this one included.
+        own: connections of this seat.
+    """
+    if not counts or own <= min(counts) + 1:
+        return 0
+    mean = -(-sum(counts) // len(counts))
+    return max(1, own - mean)
+
+
+class Acceptor:
+    """Brings connections to a worker: from the listening sockets and from the inbox of its seat.
+
+    The worker sets its seat LIVE, calls :meth:`start`, then :meth:`balance` once a second; it tells the web room to
+    call :meth:`connection_lost` once for every connection that ends. To drain it sets its seat DRAINING and calls
+    :meth:`stop_accepting`, and in the end :meth:`close`.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        region: Region,
+        seat: int,
+        inboxes: Mapping[int, Inbox],
+        listeners: Sequence[socket.socket],
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        idle_connections: Callable[[], Iterable[Detachable]],
+        max_connections: int,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._loop = loop
+        self._region = region
+        self._seat = seat
+        self._epoch = region.epochs[seat]
+        self._inboxes = inboxes
+        self._listeners = listeners
+        self._protocol_factory = protocol_factory
+        self._idle_connections = idle_connections
+        self._max_connections = max_connections
+        self._clock_ns = clock_ns
+        self._state = AcceptState.NEW
+        self._held = 0  # connections adopted and not yet lost: the region's count, less those on their way
+        self._in_vain = 0  # calls of balance that found one on its way, since one last came
+        self._adopting: set[asyncio.Task[object]] = set()
+        self._complained_ns = -COMPLAINT_EVERY_NS
+
+    def start(self) -> None:
+        """Listen (the sockets were only bound until now), and take connections from listeners and inbox."""
+        for listener in self._listeners:
+            listener.setblocking(False)
+            listener.listen(BACKLOG)
+        self._watch_inbox()
+        self._open()
+
+    def connection_lost(self) -> None:
+        """Count one connection of this worker less: it closed, or it left for another seat."""
+        self._held -= 1
+        self._region.connection_closed(self._seat, self._epoch)
+        if self._state is AcceptState.PAUSED:
+            self._resume()
+
+    def balance(self) -> None:
+        """Give idle connections to the seats with the fewest where this one has too many. Call it once a second."""
+        self._recount()
+        if self._state is AcceptState.PAUSED:
+            self._resume()
+        if self._state in (AcceptState.OPEN, AcceptState.PAUSED):
+            self._rebalance()
+
+    def stop_accepting(self) -> None:
+        """Leave the listeners alone for good. What other workers have already passed is still adopted.
+
+        Where the whole instance drains nobody else will: the connections that wait in the backlog are adopted first.
+        """
+        self._ignore_listeners()
+        self._state = AcceptState.STOPPED
+        if self._region.draining:
+            for listener in self._listeners:
+                self._empty_backlog(listener)
+
+    def close(self) -> None:
+        """Watch nothing any more and close this worker's copies of the listeners. The inbox stays the leader's."""
+        self._ignore_listeners()
+        self._loop.remove_reader(self._inboxes[self._seat])
+        self._state = AcceptState.CLOSED
+        for listener in self._listeners:
+            listener.close()
+
+    # -- From the listeners ------------------------------------------------------------------------
+
+    def _on_listener(self, listener: socket.socket) -> None:
+        """One connection per wake-up: the other workers, awake as well, accept the next ones."""
+        if self._full():
+            self._pause()
+        elif connection := self._accept(listener):
+            self._place(connection)
+
+    def _accept(self, listener: socket.socket) -> socket.socket | None:
+        try:
+            connection, _ = listener.accept()
+        except OSError as problem:  # taken by another worker, or gone again, unless exhausted
+            if problem.errno in _EXHAUSTED:
+                self._exhausted(problem.errno)
+            return None
+        connection.setblocking(False)
+        return connection
+
+    def _place(self, connection: socket.socket) -> None:
+        seat, epoch = self._region.least_connected(self._seat, self._clock_ns(), STALE_AFTER_NS)
+        if seat == self._seat:
+            self._adopt(connection)
+        else:
+            self._pass(connection, seat, epoch)
+
+    def _pass(self, connection: socket.socket, seat: int, epoch: int) -> bool:
+        """Send the connection to a seat that has counted it. Where that fails adopt it, and say False."""
+        try:
+            self._inboxes[seat].put(connection, epoch)
+        except OSError:  # its inbox is full, or too many descriptors are under way
+            self._region.connection_closed(seat, epoch)
+            self._region.connection_adopted(self._seat)
+            self._adopt(connection)
+            return False
+        connection.close()
+        return True
+
+    def _empty_backlog(self, listener: socket.socket) -> None:
+        while not self._full() and (connection := self._accept(listener)):
+            self._region.connection_adopted(self._seat)
+            self._adopt(connection)
+
+    # -- From the inbox ----------------------------------------------------------------------------
+
+    def _on_inbox(self) -> None:
+        inbox = self._inboxes[self._seat]
+        for _ in range(TAKEN_PER_WAKE_UP):
+            letter = inbox.take()
+            if letter is None:
+                return
+            self._in_vain = 0
+            connection, epoch = letter
+            if epoch != self._epoch:  # it was passed to a worker that sat here before
+                self._region.connection_adopted(self._seat)
+            if connection is None:
+                return self._lost_in_the_post()
+            self._adopt(connection)
+
+    def _lost_in_the_post(self) -> None:
+        """This process had no descriptor left for a connection. Let the next ones wait."""
+        self._region.connection_closed(self._seat, self._epoch)
+        self._loop.remove_reader(self._inboxes[self._seat])
+        self._loop.call_later(PAUSE_S, self._watch_inbox)
+        self._exhausted(errno.EMFILE)
+
+    def _watch_inbox(self) -> None:
+        if self._state is not AcceptState.CLOSED:
+            self._loop.add_reader(self._inboxes[self._seat], self._on_inbox)
+
+    # -- Adoption ----------------------------------------------------------------------------------
+
+    def _adopt(self, connection: socket.socket) -> None:
+        """Make the connection this worker's. It is counted already; TCP_NODELAY is set by the event loop."""
+        self._held += 1
+        task = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol_factory, connection))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopted)
+
+    def _adopted(self, task: asyncio.Task[object]) -> None:
+        self._adopting.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        _log.error("a connection could not be adopted", exc_info=task.exception())
+        self.connection_lost()
+
+    # -- Pausing -----------------------------------------------------------------------------------
+
+    def _full(self) -> bool:
+        return bool(self._region.connections[self._seat] >= self._max_connections)
+
+    def _open(self) -> None:
+        self._state = AcceptState.OPEN
+        for listener in self._listeners:
+            self._loop.add_reader(listener, self._on_listener, listener)
+
+    def _pause(self) -> None:
+        """Leave new connections in the backlog, for workers with room or for later.
+
+        A worker at its limit need not look at the others: while one of them is below its own limit it still watches
+        the listeners, and it passes only to seats with even fewer.
+        """
+        self._ignore_listeners()
+        self._state = AcceptState.PAUSED
+
+    def _resume(self) -> None:
+        if self._state is AcceptState.PAUSED and not self._full():
+            self._open()
+
+    def _ignore_listeners(self) -> None:
+        if self._state is AcceptState.OPEN:
+            for listener in self._listeners:
+                self._loop.remove_reader(listener)
+
+    def _exhausted(self, cause: int) -> None:
+        if self._state is AcceptState.OPEN:
+            self._pause()
+            self._loop.call_later(PAUSE_S, self._resume)
+        now_ns = self._clock_ns()
+        if now_ns - self._complained_ns >= COMPLAINT_EVERY_NS:
+            self._complained_ns = now_ns
+            _log.error("cannot accept connections: %s; raise the limit of open files (ulimit -n)", os.strerror(cause))
+
+    # -- Rebalancing -------------------------------------------------------------------------------
+
+    def _recount(self) -> None:
+        """Uncount a connection that was announced but never comes: its sender was killed in between."""
+        on_their_way = self._region.connections[self._seat] - self._held
+        self._in_vain = self._in_vain + 1 if on_their_way > 0 else 0
+        if self._in_vain == BALANCES_IN_VAIN:
+            self._in_vain = 0
+            self._region.connection_closed(self._seat, self._epoch)
+        elif on_their_way < 0:  # it came after all: its sender was only stopped
+            self._region.connection_adopted(self._seat)
+
+    def _rebalance(self) -> None:
+        """After a respawn the new worker has no connections while the others have too many."""
+        excess = surplus(self._live_counts(), self._region.connections[self._seat])
+        if excess:
+            for idle in list(itertools.islice(self._idle_connections(), min(excess, MOVED_AT_ONCE))):
+                if not self._move(idle):
+                    break
+
+    def _live_counts(self) -> list[int]:
+        live = self._region.live_seats(self._clock_ns(), STALE_AFTER_NS)
+        return [self._region.connections[seat] for seat in live if seat in self._inboxes]
+
+    def _move(self, idle: Detachable) -> bool:
+        """Move one connection, unless it just became busy. False: there is no use in trying the next one now."""
+        seat, epoch = self._region.least_connected(self._seat, self._clock_ns(), STALE_AFTER_NS)
+        connection = idle.detach() if seat != self._seat else None
+        if connection is not None:
+            return self._pass(connection, seat, epoch)
+        self._region.connection_closed(seat, epoch)
+        return seat != self._seat

@@ -1,0 +1,25 @@
+"""What a worker is given at its birth."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+import msgspec
+
+from pfserve.config import ServeConfig
+from pfserve.region import Region
+from pfserve.worker.channel import Channel
+from pfserve.worker.inbox import Inbox
+
+
+class Duty(msgspec.Struct, frozen=True):
+    """Everything a worker has besides the plan."""
+
+    config: ServeConfig
+    region: Region
+    seat: int
+    generation: int
+    listeners: tuple[socket.socket, ...]  # bound; the first worker that can serve calls listen()
+    inboxes: Mapping[int, Inbox]  # of the seats of the generation, this one's included
+    channel: Channel  # to its leader

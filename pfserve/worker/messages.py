@@ -1,0 +1,42 @@
+"""What a child and its parent say to each other: a leader and the master, a worker and its leader."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Compiled(msgspec.Struct, frozen=True, tag=True):
+    """Up, from a leader: user code is imported and the plan compiled (or left to the workers)."""
+
+
+class Unshareable(msgspec.Struct, frozen=True, tag=True):
+    """Up, from a leader: user code left something that a fork would break. Compile in each worker instead."""
+
+    reason: str
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """Up: the worker serves; from a leader: all of its workers do."""
+
+
+class BootFailed(msgspec.Struct, frozen=True, tag=True):
+    """Up: this process cannot get ready, or cannot go on, and ends with ``exit_code``."""
+
+    exit_code: int
+    message: str
+
+
+class Replace(msgspec.Struct, frozen=True, tag=True):
+    """Up, from a worker: start another one in my place, then drain me."""
+
+    reason: str
+
+
+class Drain(msgspec.Struct, frozen=True, tag=True):
+    """Down: serve normally for ``delay_s``, then take nothing new, finish, and end by ``deadline_ns`` (monotonic)."""
+
+    delay_s: float
+    deadline_ns: int
+
+
+Message = Compiled | Unshareable | Ready | BootFailed | Replace | Drain

@@ -1,0 +1,36 @@
+"""How the instance is, read from the shared region: what the health routes answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pfserve.region import Region
+
+MASTER_SILENT_NS = 5_000_000_000
+_NS = 1_000_000_000
+
+
+class Vitals:
+    """Reads the beats of the master and of all workers. Everything is about the instance, not about this worker."""
+
+    def __init__(self, region: Region, stuck_after_s: float, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._region = region
+        self._stuck_after_ns = int(stuck_after_s * _NS)
+        self._clock_ns = clock_ns
+
+    @property
+    def draining(self) -> bool:
+        """Whether the instance has been told to stop."""
+        return self._region.draining
+
+    def live(self) -> bool:
+        """Whether the master beats and at least one worker has beaten within twice the time that makes one stuck."""
+        now_ns = self._clock_ns()
+        if now_ns - self._region.master_beat_ns > MASTER_SILENT_NS:
+            return False
+        return max(self._region.beats) >= now_ns - 2 * self._stuck_after_ns
+
+    def ready(self) -> bool:
+        """Whether requests should be sent here: a worker serves, and the instance does not go down."""
+        return not self._region.draining and bool(self._region.live_seats(self._clock_ns(), self._stuck_after_ns))

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pfserve.admission import Gate
+from pfserve.region import Region
+
+
+def test_the_bound_is_one_for_all_seats() -> None:
+    region = Region(capacity=3, seats=4)
+    gates = [Gate(region, seat) for seat in range(4)]
+    assert [gate.admit() for gate in gates] == [True, True, True, False]
+    assert all(gate.full() for gate in gates) and gates[0].inside() == 3
+    gates[1].release()
+    assert not any(gate.full() for gate in gates) and gates[0].inside() == 2
+    assert [gate.admit() for gate in reversed(gates)] == [True, False, False, False]
+    assert list(region.tickets) == [1, 0, 1, 1]
+
+
+def test_a_refusal_takes_nothing_and_leaves_the_lock_free() -> None:
+    region = Region(capacity=1, seats=2)
+    gate = Gate(region, 0)
+    assert gate.admit()
+    assert not any(gate.admit() for _ in range(5))
+    assert list(region.tickets) == [1, 0] and region.lock.holder() == 0
+
+
+def test_a_dead_seats_tickets_are_free_when_it_is_vacated() -> None:
+    region = Region(capacity=2, seats=2)
+    dead, gate = Gate(region, 0), Gate(region, 1)
+    assert dead.admit() and dead.admit() and gate.full()
+    region.vacate(0)
+    assert gate.admit() and gate.admit() and not gate.admit()
+
+
+def test_one_release_too_many_is_an_error_not_a_place() -> None:
+    gate = Gate(Region(capacity=1, seats=1), 0)
+    with pytest.raises(ValueError):
+        gate.release()
+    assert gate.inside() == 0
+
+
+class MovingTickets:
+    """One request that a sum without the lock meets twice: it leaves cell 0, and another comes to cell 1."""
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+        self.confirmed = False
+
+    def __iter__(self) -> Iterator[int]:
+        if self._region.lock.holder():
+            self.confirmed = True
+            return iter((0, 1))
+        return iter((1, 1))
+
+
+def test_a_look_that_says_full_is_confirmed_under_the_lock() -> None:
+    region = Region(capacity=2, seats=2)
+    tickets = MovingTickets(region)
+    region.tickets = tickets  # type: ignore[assignment]
+    gate = Gate(region, 0)
+    assert sum(tickets) == 2 and not gate.full()
+    assert tickets.confirmed
+
+
+def test_retry_after_follows_what_the_instance_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 50.0
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    region = Region(capacity=1, seats=3)
+    region.served[0] = 1000  # long ago
+    gate = Gate(region, 0)
+    assert gate.admit()
+    for second in range(1, 11):
+        now_s = 50.0 + second
+        region.served[1] += 1  # other workers
+        region.served[2] += 1
+        gate.tick(now_s)
+    assert gate.retry_after_s() == pytest.approx(0.5)

@@ -1,0 +1,66 @@
+"""Small flows in a temporary folder, and a module ``house`` that gives user code a ``tool`` decorator."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pfserve.compiler import compile_flow
+from pfserve.errors import CompileError
+from pfserve.flow import parse_flow
+from pfserve.plan import Plan
+from pfserve.values import TOOL_MARK
+
+Files = Mapping[str, str]
+
+
+def tool(function: Callable[..., object]) -> Callable[..., object]:
+    setattr(function, TOOL_MARK, True)
+    return function
+
+
+@pytest.fixture(autouse=True)
+def user_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    house = ModuleType("house")
+    house.tool = tool  # type: ignore[attr-defined]
+    modules = dict(sys.modules)
+    monkeypatch.setitem(sys.modules, "house", house)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.chdir(tmp_path)
+    yield
+    for name in sys.modules.keys() - modules.keys():
+        if getattr(sys.modules[name], "__file__", None) and str(tmp_path) in str(sys.modules[name].__file__):
+            del sys.modules[name]
+
+
+class Flows:
+    """Writes flows and compiles them. Paths in messages are relative to the temporary folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, files: Files) -> Path:
+        for name, text in files.items():
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).write_text(text)
+        return self.folder
+
+    def compile(self, files: Files, **options: object) -> Plan:
+        return compile_flow(parse_flow(self.write(files)), **options)  # type: ignore[arg-type]
+
+    def mistakes(self, files: Files) -> list[str]:
+        try:
+            self.compile(files)
+        except CompileError as problem:
+            return [str(diagnostic) for diagnostic in problem.diagnostics]
+        return []
+
+
+@pytest.fixture
+def flows(tmp_path: Path) -> Flows:
+    return Flows(tmp_path)

@@ -1,0 +1,223 @@
+"""The master's decisions about generations as named histories: what happens when, and what it is told to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from pfserve.master.generations import (
+    MOVES,
+    Action,
+    AskedReload,
+    AskedStop,
+    BecameReady,
+    BeginDrain,
+    Compiled,
+    Dump,
+    Emptied,
+    Event,
+    Exit,
+    Failed,
+    Fork,
+    FoundUnshareable,
+    Generations,
+    Kill,
+    LeaderExited,
+    Phase,
+    Tell,
+    TellDrain,
+    Terms,
+)
+
+TERMS = Terms(
+    boot_timeout_s=20.0, request_timeout_s=300.0, drain_delay_s=5.0, grace_s=25.0, preload=True, blocks=3, deaths=2
+)
+History = list[tuple[float, list[Event], list[Action]]]
+
+KILLED = "was killed by SIGKILL"
+SERVING: History = [
+    (0.0, [], [Fork(1, 0, True)]),
+    (1.0, [Compiled(1), BecameReady(1)], []),
+]
+RELOADED: History = [
+    *SERVING,
+    (10.0, [AskedReload()], [Fork(2, 1, True)]),
+    (11.0, [Compiled(2), BecameReady(2)], [TellDrain(1, 0.0, 311.0)]),
+]
+
+
+def died(generation: int) -> list[Event]:
+    return [LeaderExited(generation, KILLED), Emptied(generation)]
+
+
+def lost(generation: int) -> Tell:
+    return Tell(f"the leader of generation {generation} {KILLED}; its workers died with it")
+
+
+HISTORIES: dict[str, History] = {
+    "asked to stop: all drain by the deadline, then exit 0": [
+        *SERVING,
+        (10.0, [AskedStop()], [BeginDrain(), TellDrain(1, 5.0, 35.0)]),
+        (30.0, [LeaderExited(1, "exited with code 0")], []),
+        (30.0, [Emptied(1)], [Exit(0)]),
+    ],
+    "asked twice: now, and still exit 0": [
+        *SERVING,
+        (10.0, [AskedStop()], [BeginDrain(), TellDrain(1, 5.0, 35.0)]),
+        (11.0, [AskedStop()], [Kill(1, "asked to stop now")]),
+        (11.1, [AskedStop()], []),
+        (11.2, died(1), [Exit(0)]),
+    ],
+    "both signals at once": [
+        *SERVING,
+        (10.0, [AskedStop(), AskedStop()], [BeginDrain(), TellDrain(1, 5.0, 35.0), Kill(1, "asked to stop now")]),
+    ],
+    "a leader that does not end is killed, and the exit code is 0 all the same": [
+        *SERVING,
+        (10.0, [AskedStop()], [BeginDrain(), TellDrain(1, 5.0, 35.0)]),
+        (36.4, [], []),
+        (36.5, [], [Kill(1, "did not finish by its deadline")]),
+        (36.6, died(1), [Exit(0)]),
+    ],
+    "asked to stop while it compiles": [
+        (0.0, [], [Fork(1, 0, True)]),
+        (0.5, [AskedStop()], [BeginDrain(), Kill(1, "asked to stop before it was ready")]),
+        (0.6, died(1), [Exit(0)]),
+    ],
+    "asked to stop while the workers get ready": [
+        (0.0, [], [Fork(1, 0, True)]),
+        (0.5, [Compiled(1)], []),
+        (0.6, [AskedStop()], [BeginDrain(), TellDrain(1, 5.0, 25.6)]),
+        (0.7, died(1), [Exit(0)]),
+    ],
+    "the first flow does not compile": [
+        (0.0, [], [Fork(1, 0, True)]),
+        (0.5, [Failed(1, 3, "flow.dag.yaml:3: no")], []),
+        (0.6, [LeaderExited(1, "exited with code 3")], [Tell("generation 1 failed: flow.dag.yaml:3: no"), Exit(3)]),
+    ],
+    "the first workers cannot boot": [
+        (0.0, [], [Fork(1, 0, True)]),
+        (0.5, [Compiled(1), Failed(1, 4, "no memory")], []),
+        (0.6, [LeaderExited(1, "exited with code 4")], [Tell("generation 1 failed: no memory"), Exit(4)]),
+    ],
+    "the first leader dies without a word": [
+        (0.0, [], [Fork(1, 0, True)]),
+        (0.6, [LeaderExited(1, KILLED)], [Tell(f"generation 1 failed: {KILLED}"), Exit(4)]),
+    ],
+    "the import hangs: stack, death, exit 4": [
+        (0.0, [], [Fork(1, 0, True)]),
+        (19.9, [], []),
+        (20.0, [], [Dump(1)]),
+        (20.4, [], []),
+        (20.5, [], [Kill(1, "the flow was not imported and compiled within 20 s")]),
+        (20.6, died(1), [Tell("generation 1 failed: the flow was not imported and compiled within 20 s"), Exit(4)]),
+    ],
+    "user code leaves a thread: a fresh leader that compiles in its workers": [
+        (0.0, [], [Fork(1, 0, True)]),
+        (
+            0.5,
+            [FoundUnshareable(1, "thread 'x'")],
+            [Tell("generation 1: the flow cannot be shared by a fork (thread 'x'); compiling in each worker")],
+        ),
+        (0.6, [LeaderExited(1, "exited with code 0")], [Fork(2, 1, False)]),
+        (0.7, [Emptied(1), Compiled(2), BecameReady(2)], []),
+    ],
+    "the serving leader is killed: a new one at once, the next after a pause, the third death ends it": [
+        *SERVING,
+        (10.0, died(1), [lost(1), Fork(2, 0, True)]),
+        (11.0, [Compiled(2), BecameReady(2)], []),
+        (12.0, died(2), [lost(2)]),
+        (12.05, [], []),
+        (12.1, [], [Fork(3, 0, True)]),
+        (13.0, [Compiled(3), BecameReady(3)], []),
+        (14.0, died(3), [lost(3), Tell("3 leaders died within 60 s"), Exit(6)]),
+    ],
+    "deaths far apart are no crash loop": [
+        *SERVING,
+        (100.0, died(1), [lost(1), Fork(2, 0, True)]),
+        (101.0, [Compiled(2), BecameReady(2)], []),
+        (200.0, died(2), [lost(2), Fork(3, 0, True)]),
+        (201.0, [Compiled(3), BecameReady(3)], []),
+        (300.0, died(3), [lost(3), Fork(4, 0, True)]),
+    ],
+    "the workers die in a loop: the leader's code is passed on": [
+        *SERVING,
+        (9.0, [Failed(1, 6, "20 workers died")], []),
+        (9.1, [LeaderExited(1, "exited with code 6")], [Tell("generation 1 failed: 20 workers died"), Exit(6)]),
+    ],
+    "reload: the old generation drains once the new one is ready, and its seats are free again": [
+        *RELOADED,
+        (20.0, died(1), []),
+        (30.0, [AskedReload()], [Fork(3, 0, True)]),
+    ],
+    "reload with a broken flow: the old generation goes on": [
+        *SERVING,
+        (10.0, [AskedReload()], [Fork(2, 1, True)]),
+        (10.5, [Failed(2, 3, "no")], []),
+        (10.6, died(2), [Tell("generation 2 failed (no); the one before goes on")]),
+        (20.0, [AskedReload()], [Fork(3, 1, True)]),
+    ],
+    "one reload at a time": [
+        *SERVING,
+        (10.0, [AskedReload(), AskedReload()], [Tell("no reload: a generation is just getting ready"), Fork(2, 1, True)]),
+        (10.1, [AskedReload()], [Tell("no reload: a generation is just getting ready")]),
+    ],
+    "a reload waits for a block of seats": [
+        *RELOADED,
+        (20.0, [AskedReload()], [Fork(3, 2, True)]),
+        (21.0, [Compiled(3), BecameReady(3)], [TellDrain(2, 0.0, 321.0)]),
+        (22.0, [AskedReload()], [Tell("the reload waits until an old generation has finished")]),
+        (50.0, died(1), [Fork(4, 0, True)]),
+    ],
+    "an old generation that does not finish is killed": [
+        *RELOADED,
+        (312.4, [], []),
+        (312.5, [], [Kill(1, "did not finish by its deadline")]),
+        (312.6, died(1), []),
+    ],
+    "stop during a reload: all generations drain, the earlier deadline wins": [
+        *RELOADED,
+        (12.0, [AskedStop()], [BeginDrain(), TellDrain(1, 5.0, 37.0), TellDrain(2, 5.0, 37.0)]),
+        (13.0, [AskedReload()], [Tell("no reload: the server is stopping")]),
+        (14.0, died(1), []),
+        (15.0, died(2), [Exit(0)]),
+    ],
+    "the serving leader dies during a reload: the new one takes over": [
+        *SERVING,
+        (10.0, [AskedReload()], [Fork(2, 1, True)]),
+        (10.5, died(1), [lost(1)]),
+        (11.0, [Compiled(2), BecameReady(2)], []),
+    ],
+    "the leader cannot be forked": [
+        (0.0, [], [Fork(1, 0, True)]),
+        (0.0, died(1), [Tell(f"generation 1 failed: {KILLED}"), Exit(4)]),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_history(name: str) -> None:
+    subject = Generations(TERMS)
+    for now_s, events, expected in HISTORIES[name]:
+        assert subject.decide(now_s, events) == expected, f"at {now_s} s"
+
+
+def test_no_preload_is_asked_of_every_leader() -> None:
+    subject = Generations(
+        Terms(boot_timeout_s=20.0, request_timeout_s=300.0, drain_delay_s=5.0, grace_s=25.0, preload=False, blocks=3)
+    )
+    assert subject.decide(0.0, []) == [Fork(1, 0, False)]
+
+
+def test_the_master_wakes_for_what_is_due_next() -> None:
+    subject = Generations(TERMS)
+    subject.decide(0.0, [])
+    assert subject.wake_after_s(0.0) == 1.0
+    subject.decide(1.0, [Compiled(1), BecameReady(1)])
+    subject.decide(2.0, [AskedStop()])
+    assert subject.wake_after_s(28.0) == pytest.approx(0.5)
+
+
+def test_every_phase_can_end_and_none_leads_back_to_life() -> None:
+    assert set(MOVES) == set(Phase)
+    assert all(Phase.ORPHANED in MOVES[phase] for phase in Phase if phase is not Phase.ORPHANED)
+    assert [phase for phase in Phase if Phase.LIVE in MOVES[phase]] == [Phase.STARTING]

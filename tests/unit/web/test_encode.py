@@ -1,0 +1,78 @@
+"""Outputs and errors → JSON."""
+
+import dataclasses
+import datetime
+import json
+import math
+
+import pytest
+
+from pfserve.errors import UserError
+from pfserve.web.encode import encode_error, encode_outputs
+
+
+class Text(str):
+    __slots__ = ()
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
+@pytest.mark.parametrize(
+    ("outputs", "body"),
+    [
+        ({"b": 1, "a": "x"}, '{"b":1,"a":"x"}'),
+        ({"a": "grüße"}, '{"a":"grüße"}'),
+        ({"a": math.nan, "b": [math.inf]}, '{"a":null,"b":[null]}'),
+        ({"a": {1: "one", None: "none", True: "yes"}}, '{"a":{"1":"one","null":"none","true":"yes"}}'),
+        ({"a": {1: math.nan}}, '{"a":{"1":null}}'),
+        ({"a": 2**70}, '{"a":1180591620717411303424}'),
+        ({"a": 2**70, "b": {"c": (math.nan, 1)}}, '{"a":1180591620717411303424,"b":{"c":[null,1]}}'),
+        ({"a": (1, 2)}, '{"a":[1,2]}'),
+        ({"a": Text("t")}, '{"a":"t"}'),
+        ({"a": "\ud800"}, '{"a":"\\ud800"}'),
+        ({}, "{}"),
+    ],
+)
+def test_what_outputs_become(outputs: dict[str, object], body: str) -> None:
+    assert encode_outputs(outputs).decode() == body
+
+
+def _nested(depth: int) -> list[object]:
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_depth_beyond_the_fast_encoder() -> None:
+    assert json.loads(encode_outputs({"a": _nested(300)})) == {"a": _nested(300)}
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({1}, "(TypeError) Object of type set is not JSON serializable"),
+        (b"x", "(TypeError) Object of type bytes is not JSON serializable"),
+        (Point(1), "(TypeError) Object of type Point is not JSON serializable"),
+        (datetime.datetime(2026, 1, 1), "(TypeError) Object of type datetime is not JSON serializable"),
+        ({(1, 2): 3}, "(TypeError) keys must be str, int, float, bool or None, not tuple"),
+        (_nested(5000), "(RecursionError)"),
+    ],
+)
+def test_what_is_no_json_is_named(value: object, problem: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        encode_outputs({"fine": 1, "bad": value})
+    message = refusal.value.message
+    assert message.startswith(
+        "The output 'bad' for flow is incorrect. The output value is not JSON serializable. JSON dump failed: "
+        + problem
+    )
+    assert message.endswith(". Please verify your flow output and make sure the value serializable.")
+
+
+def test_errors() -> None:
+    assert encode_error("UserError", "né") == '{"error":{"code":"UserError","message":"né"}}'.encode()
+    assert encode_error("UserError", "\udcff") == b'{"error":{"code":"UserError","message":"\\udcff"}}'
