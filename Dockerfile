@@ -1,9 +1,7 @@
 # The serving container: a flow mounted or copied at /flow answers at POST /score on port 8080.
 #   docker build -t pfserve .
 #   docker run -p 8080:8080 -v "$PWD/examples/async-echo:/flow:ro" pfserve
-ARG PYTHON=python:3.11-slim
-
-FROM ${PYTHON} AS build
+FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY pfserve pfserve
@@ -11,7 +9,7 @@ COPY bench bench
 RUN python -m venv /opt/pfserve \
  && /opt/pfserve/bin/pip install --no-cache-dir --disable-pip-version-check .
 
-FROM ${PYTHON}
+FROM python:3.11-slim
 RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin pfserve
 COPY --from=build /opt/pfserve /opt/pfserve
 ENV PATH=/opt/pfserve/bin:$PATH \

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from pfserve.flow import SourceSpan
-from pfserve.values import is_tool
+from pfserve.values import exception_text, is_tool
 
 MODULE_NAME = "__pf_main__"  # what user code sees as __name__
 
@@ -86,17 +86,18 @@ class PythonFiles:
             message = f"calls sys.exit on import (exit code {problem.code!r}); a server cannot import it"
             raise LoadProblem(self._where(problem, path), message) from None
         except BaseException as problem:  # the author's code may raise anything
-            last_line = traceback.format_exception_only(problem)[-1].strip()
-            raise LoadProblem(self._where(problem, path), f"fails on import: {last_line}") from problem
+            text = exception_text(problem)
+            told = f"{type(problem).__name__}: {text}" if text else type(problem).__name__
+            raise LoadProblem(self._where(problem, path), f"fails on import: {told}") from problem
 
     def _where(self, problem: BaseException, path: Path) -> SourceSpan:
         """The deepest place in the flow's own files that the exception came through."""
-        place = SourceSpan(self._show(path), 0)
-        for frame, line in traceback.walk_tb(problem.__traceback__):
-            file = Path(frame.f_code.co_filename)
-            if file == path or file.is_relative_to(self._folder):
-                place = SourceSpan(self._show(file), line)
-        return place
+        places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(problem.__traceback__)]
+        if isinstance(problem, SyntaxError):  # of a module that the file imports
+            places.append((problem.filename or "", problem.lineno or 0))
+        own = [(Path(file), line) for file, line in places if Path(file).is_relative_to(self._folder)]
+        file, line = own[-1] if own else (path, 0)
+        return SourceSpan(self._show(file), line)
 
     def _tool(self, module: ModuleType, path: Path) -> Tool:
         whole = SourceSpan(self._show(path), 0)

@@ -1,9 +1,9 @@
 """What the operator asked for: read once, checked, with origins. The only room that reads the environment."""
 
-from pfserve.config.load import flow_path, load_config
+from pfserve.config.load import load_config
 from pfserve.config.model import ServeConfig
 from pfserve.config.settings import SETTINGS, Setting
 from pfserve.config.show import show_config
 from pfserve.config.snapshot import snapshot
 
-__all__ = ["SETTINGS", "ServeConfig", "Setting", "flow_path", "load_config", "show_config", "snapshot"]
+__all__ = ["SETTINGS", "ServeConfig", "Setting", "load_config", "show_config", "snapshot"]

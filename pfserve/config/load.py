@@ -37,15 +37,6 @@ def load_config(flags: Flags, environ: Mapping[str, str], *, cores: int | None =
     return _config(complete, variables)
 
 
-def flow_path(argument: str | None, environ: Mapping[str, str]) -> str:
-    """The absolute path of the flow that ``argument``, or without it the environment, names.
-
-    Raises:
-        ConfigError: there is no such file or folder.
-    """
-    return find_flow(argument, Variables(environ, {}, {}))[0]
-
-
 def _variables(flags: Flags, environ: Mapping[str, str]) -> Variables:
     file = _text(flags, "env_file")
     pairs = flags.get("env", ())

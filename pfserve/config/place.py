@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from pfserve.config.variables import Found, Variables
 from pfserve.errors import ConfigError
@@ -42,32 +41,14 @@ def _chosen(argument: str | None, variables: Variables) -> tuple[str, str]:
 
 
 def _in_model_folder(model: Found) -> str:
-    """The model is the first entry of the folder; one logged by MLflow names the flow's folder in its MLmodel file."""
+    """The model is the first entry of the folder, in the order of names."""
     try:
         entries = sorted(os.listdir(model.text))
     except (OSError, ValueError):
         entries = []
     if not entries:
         raise ConfigError("flow", model.text, model.origin, "expected a folder that holds the model's folder")
-    root = os.path.join(model.text, entries[0])
-    manifest = os.path.join(root, "MLmodel")
-    if not os.path.isfile(manifest):
-        return root
-    return os.path.dirname(os.path.join(root, _mlflow_entry(manifest, model.origin)))
-
-
-def _mlflow_entry(manifest: str, origin: str) -> str:
-    import yaml
-
-    try:
-        with open(manifest, encoding="utf-8") as file:
-            document: Any = yaml.safe_load(file)
-        entry = document["flavors"]["promptflow"]["entry"]
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, RecursionError):
-        entry = None
-    if isinstance(entry, str):
-        return entry
-    raise ConfigError("flow", manifest, origin, "expected flavors.promptflow.entry in it, the path of the flow's file")
+    return os.path.join(model.text, entries[0])
 
 
 def on_azure_ml(variables: Variables) -> bool:

@@ -76,10 +76,16 @@ class _Walk:
 
     def _take_finished(self) -> None:
         while self._finished:
-            future = self._finished.popleft()
-            index, _ = self._running.pop(future)
-            future.result()  # raises the failure
-            self._unlock(index)
+            self._unlock(self._result_of(self._finished.popleft()))
+
+    def _result_of(self, future: asyncio.Future[Any]) -> int:
+        """The index of the chain that has finished. Raises its failure."""
+        index = self._running.pop(future)[0]
+        try:
+            future.result()
+        finally:
+            del future  # it holds the failure, which holds this frame
+        return index
 
     def _unlock(self, index: int) -> None:
         for next_index in self._graph.unlocks[index]:

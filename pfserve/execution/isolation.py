@@ -27,6 +27,8 @@ def isolated(coroutine: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
             awaited = run(resume, argument)
         except StopIteration as finished:
             return finished.value  # type: ignore[no-any-return]
+        finally:
+            argument = None  # an exception that comes out again must not be held by a frame that it holds
         try:
             resume, argument = coroutine.send, (yield awaited)
         except GeneratorExit:

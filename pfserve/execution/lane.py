@@ -104,6 +104,8 @@ class ThreadLane:
         except asyncio.CancelledError:
             self.abandon(job)
             raise
+        finally:
+            del job  # it holds the exception, which holds this frame
 
     def abandon(self, job: Job[T]) -> None:
         """Give a job up: it does not start any more, or its thread counts as stuck until it comes back."""
@@ -136,6 +138,8 @@ class ThreadLane:
         except BaseException as problem:  # would end the thread here, and the loop where it is awaited
             job.error = RuntimeError(f"the call ended with {type(problem).__name__}: {problem}")
             job.error.__cause__ = problem
+        finally:
+            del job, work  # the job holds the exception, which holds this frame
 
     def _hand_over(self, job: Job[object]) -> None:
         self._finished.append(job)

@@ -172,7 +172,7 @@ class Generation:
         self.dumped = False
         self.was_live = False
         self.must_split = False  # user code forbids the fork: compile in each worker
-        self.deadline_s = 0.0  # DRAINING
+        self.deadline_s = 0.0  # 0 until it was told to drain
         self.exit_code: int | None = None  # what it said it would exit with
         self.message = ""
 
@@ -279,9 +279,8 @@ class Generations:
                 self._drain(now_s, old, 0.0, now_s + self._terms.request_timeout_s)
 
     def _note_leader_exit(self, now_s: float, gone: Generation, how: str) -> None:
-        phase = gone.phase
         gone.move(Phase.ORPHANED, now_s)
-        if self._stopping or phase is Phase.DRAINING:
+        if self._stopping or gone.deadline_s:
             return
         if gone.must_split:
             self._wanted = False

@@ -1,7 +1,7 @@
 """Values and how they are read: types, conversions, marks on user code, promptflow's errors as data."""
 
 from pfserve.values.conversion import CONVERTIBLE_TYPES, ConversionError, convert_literal, converter
-from pfserve.values.failure import failure_of, template_failure
+from pfserve.values.failure import exception_text, failure_of, template_failure
 from pfserve.values.marks import TOOL_MARK, is_tool
 from pfserve.values.types import TYPES, type_of_annotation
 
@@ -12,6 +12,7 @@ __all__ = [
     "TYPES",
     "convert_literal",
     "converter",
+    "exception_text",
     "failure_of",
     "is_tool",
     "template_failure",

@@ -29,16 +29,16 @@ def failure_of(problem: BaseException, node_name: str) -> RequestError:
         return problem
     below_root = _below_root(problem)
     if below_root is None:
-        return UserError(f"Execution failure in '{node_name}': ({type(problem).__name__}) {_text(problem)}")
+        return UserError(f"Execution failure in '{node_name}': ({type(problem).__name__}) {exception_text(problem)}")
     if not below_root:
-        return SystemFailure(_text(problem))
+        return SystemFailure(exception_text(problem))
     known = _CODES.get(below_root[0])
-    return known(_text(problem)) if known else UserDefinedFailure(_text(problem), below_root[0])
+    return known(exception_text(problem)) if known else UserDefinedFailure(exception_text(problem), below_root[0])
 
 
 def template_failure(problem: BaseException) -> UserError:
     """The request error for what a prompt's template raised while it was rendered."""
-    cause = f"{type(problem).__name__}: {_text(problem)}"
+    cause = f"{type(problem).__name__}: {exception_text(problem)}"
     return UserError(f"Failed to render jinja template: {cause}. Please modify your prompt to fix the issue.")
 
 
@@ -52,7 +52,7 @@ def _below_root(problem: BaseException) -> list[str] | None:
     return [kind.__name__ for kind in hierarchy if issubclass(kind, root) and kind is not root]
 
 
-def _text(problem: BaseException) -> str:
+def exception_text(problem: BaseException) -> str:
     """The exception's text. Its ``__str__`` is user code and may fail itself."""
     try:
         return str(problem)

@@ -184,9 +184,10 @@ PYTHON_MISTAKES = {
     "raises in a helper": ("import bad\n", "bad.py:2: fails on import: KeyError: 'x'"),
     "raises in a library": (
         "import json\n\njson.loads('{')\n",
-        "a.py:3: fails on import: json.decoder.JSONDecodeError: "
+        "a.py:3: fails on import: JSONDecodeError: "
         "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
     ),
+    "syntax of a helper": ("import wrong\n", "wrong.py:3: fails on import: SyntaxError: "),
     "missing package": (
         "import not_there\n",
         "a.py:1: fails on import: ModuleNotFoundError: No module named 'not_there'",
@@ -205,7 +206,13 @@ PYTHON_MISTAKES = {
 @pytest.mark.parametrize("name", PYTHON_MISTAKES)
 def test_a_mistake_in_a_python_file(flows: Flows, name: str) -> None:
     text, expected = PYTHON_MISTAKES[name]
-    files = {"flow.dag.yaml": HEAD + NODE, "a.py": text, "other.py": GOOD, "bad.py": "\n{}['x']\n"}
+    files = {
+        "flow.dag.yaml": HEAD + NODE,
+        "a.py": text,
+        "other.py": GOOD,
+        "bad.py": "\n{}['x']\n",
+        "wrong.py": "\n\n(:",
+    }
     [found] = flows.mistakes(files)
     assert found.startswith(expected)
 
@@ -225,7 +232,7 @@ def test_an_interrupt_on_import_is_not_swallowed(flows: Flows) -> None:
 TEMPLATE_MISTAKES = {
     "syntax": (
         "one\n{{ text\n",
-        "a.jinja2:3: Jinja parsing failed: (TemplateSyntaxError) "
+        "a.jinja2:2: Jinja parsing failed: (TemplateSyntaxError) "
         "unexpected end of template, expected 'end of print statement'.",
     ),
     "unknown filter": (

@@ -260,21 +260,6 @@ def test_the_flow_is_the_argument_then_the_project_then_the_model_then_here(tmp_
     assert flow({}, {}) == ("here", "default")
 
 
-def test_a_model_logged_by_mlflow_names_its_flow(tmp_path: Path):
-    folders(tmp_path, "model/src")
-    (tmp_path / "model" / "MLmodel").write_text("flavors: {promptflow: {entry: src/flow.dag.yaml}}")
-    config = load_config({}, {"AZUREML_MODEL_DIR": str(tmp_path)}, cores=1)
-    assert config.flow == str(tmp_path / "model" / "src")
-
-
-@pytest.mark.parametrize("manifest", ["", "flavors: {}", "flavors: {promptflow: {entry: 3}}", "{", "[" * 5000])
-def test_an_mlflow_model_without_a_flow_is_refused(tmp_path: Path, manifest: str):
-    folders(tmp_path, "model")
-    (tmp_path / "model" / "MLmodel").write_text(manifest)
-    with pytest.raises(ConfigError, match=r"expected flavors\.promptflow\.entry"):
-        load_config({}, {"AZUREML_MODEL_DIR": str(tmp_path)}, cores=1)
-
-
 @pytest.mark.parametrize("model", ["", "missing"])
 def test_an_empty_or_missing_model_folder_is_refused(tmp_path: Path, model: str):
     with pytest.raises(ConfigError, match="expected a folder that holds the model's folder"):

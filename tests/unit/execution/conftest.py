@@ -3,9 +3,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from handmade import LOOPS, lane_of
 
 from pfserve.execution import Executor
+from unit.execution.handmade import LOOPS, lane_of
 
 
 @pytest.fixture(params=sorted(LOOPS))

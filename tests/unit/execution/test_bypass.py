@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from handmade import At, Literal, at, given, node, plan_of
 
 from pfserve.errors import UserError
+from unit.execution.handmade import At, Literal, at, given, node, plan_of
 
 
 async def same(value):

@@ -6,11 +6,11 @@ import asyncio
 import functools
 
 import pytest
-from handmade import At, Literal, at, given, node, plan_of, prompt
 
 from pfserve.errors import RequestError, SystemFailure, UserError
 from pfserve.execution import Executor
 from pfserve.values.promptflow_errors import SystemErrorException, UserErrorException
+from unit.execution.handmade import At, Literal, at, given, node, plan_of, prompt
 
 
 async def same(value):

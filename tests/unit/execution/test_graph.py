@@ -6,11 +6,11 @@ import asyncio
 import threading
 
 import pytest
-from handmade import Literal, at, given, lane_of, node, plan_of, prompt
 
 from pfserve.errors import UserError
 from pfserve.execution import Executor
 from pfserve.execution.graph import AT_ONCE
+from unit.execution.handmade import Literal, at, given, lane_of, node, plan_of, prompt
 
 NEVER_S = 20  # how long threads wait for each other before the test fails
 

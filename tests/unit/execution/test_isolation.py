@@ -6,10 +6,10 @@ import asyncio
 from contextvars import ContextVar
 
 import pytest
-from handmade import at, node, plan_of
 
 from pfserve.errors import UserError
 from pfserve.execution.isolation import isolated
+from unit.execution.handmade import at, node, plan_of
 
 mark: ContextVar[str] = ContextVar("mark", default="unset")
 

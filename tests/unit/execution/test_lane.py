@@ -6,7 +6,8 @@ import asyncio
 import threading
 
 import pytest
-from handmade import lane_of
+
+from unit.execution.handmade import lane_of
 
 NEVER_S = 20
 
