@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import msgspec
@@ -95,21 +95,27 @@ class Contest(msgspec.Struct, frozen=True):
         return Series(system, f"{self.title}: {quantity}", unit, tuple(samples))
 
 
-def hold(title: str, launches: Sequence[Launch], load: wrk.Load, rounds: int, say: Say) -> Contest:
-    """Start every server, see that all give the same answer, warm them, then load them in turn, round by round."""
+def hold(
+    title: str, launches: Sequence[Launch], load: wrk.Load, rounds: int, *, probe: Callable[[], str], say: Say
+) -> Contest:
+    """Start every server, warm them, then load them in turn, round by round.
+
+    ``probe`` gives a body that no server has seen: before the rounds and after them, all must answer it alike.
+    """
     contest = Contest(title, load, {launch.system: [] for launch in launches})
     with ExitStack() as stack:
         servers = [stack.enter_context(Server(launch)) for launch in launches]
         for server in servers:
             server.wait_ready()
             wrk.run(server.address, msgspec.structs.replace(load, seconds=WARM_UP_S))
-        check_answers(servers, load)
+        check_answers(servers, load.path, probe())
         for round_number in range(1, rounds + 1):
             for server in servers:
                 sample = measure(server, load)
                 contest.samples[server.launch.system].append(sample)
                 rate = sample.reading.requests_per_s
                 say(f"{title} {round_number}/{rounds}  {server.launch.system}: {rate:,.0f} requests/s")
+        check_answers(servers, load.path, probe())
     return contest
 
 
@@ -123,13 +129,13 @@ def measure(server: Server, load: wrk.Load) -> Sample:
     return Sample(reading, server_cores, max(0.0, busy_cores - server_cores - reading.generator_cores))
 
 
-def check_answers(servers: Sequence[Server], load: wrk.Load) -> None:
+def check_answers(servers: Sequence[Server], path: str, body: str) -> None:
     """Nobody wins by doing less, but for the JSON-only server, which is there to show what the rest costs.
 
     Raises RuntimeError with all answers if they differ.
     """
     alike = [server for server in servers if server.launch.system != JSON_ONLY]
-    answers = {server.launch.system: server.ask("POST", load.path, load.body.encode()) for server in alike}
+    answers = {server.launch.system: server.ask("POST", path, body.encode()) for server in alike}
     decoded = {system: msgspec.json.decode(body) for system, (status, body) in answers.items() if status == 200}
     if len(decoded) < len(answers) or any(answer != next(iter(decoded.values())) for answer in decoded.values()):
         raise RuntimeError(f"the systems do not answer alike: {answers}")

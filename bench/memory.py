@@ -75,11 +75,16 @@ def _with_crowd(server: Server) -> int:
     program = Path(__file__).parent / "crowd.py"
     argv = [sys.executable, str(program), str(server.port), str(CONNECTIONS), BODY]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as crowd:
+        assert crowd.stdin is not None
         assert crowd.stdout is not None
         if crowd.stdout.readline() != f"held {CONNECTIONS}\n":
             raise RuntimeError(f"{server.launch.system} did not hold {CONNECTIONS:,} connections:\n{server.log_tail()}")
         time.sleep(SETTLE_S)
-        return server.pss_bytes()
+        held_bytes = server.pss_bytes()
+        crowd.stdin.close()
+        if crowd.wait(60) != 0:
+            raise RuntimeError(f"{server.launch.system} did not keep {CONNECTIONS:,} connections")
+    return held_bytes
 
 
 def _load(server: Server) -> None:

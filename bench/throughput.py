@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,6 +16,11 @@ from .wrk import Load
 
 BODY = '{"text": "hello"}'
 WORKERS = 2
+
+
+def unseen() -> str:
+    """A body like the one of the load, with a text that nobody has seen."""
+    return BODY.replace("hello", secrets.token_hex(8))
 
 
 def loaded(settings: Settings, say: Say) -> Part:
@@ -40,7 +46,8 @@ def _loaded(kind: str, settings: Settings, say: Say) -> Part:
         ]
         if kind == "async":
             launches.append(systems.handwritten("json", flow, WORKERS))
-        held = contest.hold(f"{kind} echo", launches, Load(16, settings.seconds, BODY), settings.rounds, say)
+        load = Load(16, settings.seconds, BODY)
+        held = contest.hold(f"{kind} echo", launches, load, settings.rounds, probe=unseen, say=say)
     ours = held.requests_per_s(systems.PFSERVE)
     verdicts = (
         judge(f"P1.{kind}", ratio(ours, held.requests_per_s(systems.HANDWRITTEN))),
@@ -55,7 +62,8 @@ def alone(settings: Settings, say: Say) -> Part:
     """P2: one worker and one connection, the node async."""
     flow = settings.examples / "async-echo"
     launches = [systems.pfserve(flow, 1), systems.handwritten("async", flow, 1)]
-    held = contest.hold("one connection", launches, Load(1, settings.seconds, BODY), settings.rounds, say)
+    load = Load(1, settings.seconds, BODY)
+    held = contest.hold("one connection", launches, load, settings.rounds, probe=unseen, say=say)
     verdicts = (judge("P2.p50", held.p50_ms(systems.PFSERVE)), judge("P2.tail", _tail(held)))
     return Part(held.series(), verdicts, held.voids())
 

@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
+
 from eventually import eventually
 
 COMMAND = [sys.executable, "-c", "from pfserve.cli import main; main()", "serve"]
@@ -56,6 +58,8 @@ def hold_the_lock_and_stop():
 @tool
 async def act(what: str) -> str:
     verb, _, detail = what.partition(":")
+    if detail:
+        (HERE / "busy").write_text(f"{what} {os.getpid()}")
     if verb == "wait":
         await asyncio.sleep(float(detail))
     elif verb == "block":
@@ -122,9 +126,11 @@ class Instance:
         return int(found[1])
 
     def ready(self, generation: int = 1) -> Instance:
+        ready = f"generation {generation}: 2 workers ready"
+
         def is_ready() -> bool:
-            assert self.process.poll() is None or f"generation {generation}: 2 workers ready" in self.log(), self.log()
-            return f"generation {generation}: 2 workers ready" in self.log()
+            assert self.process.poll() is None or ready in self.log(), self.log()
+            return ready in self.log()
 
         eventually(is_ready, within_s=20, why=f"generation {generation} should get ready")
         return self
@@ -156,6 +162,14 @@ class Instance:
         with contextlib.closing(connection):
             connection.request("GET", path)
             return connection.getresponse().status
+
+    def listens(self) -> bool:
+        """Whether new connections are taken."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.master, number)
@@ -190,6 +204,11 @@ def instance(flow: Path, *flags: str, wrapper: Sequence[str] = ()) -> Iterator[I
         server.clear_up()
 
 
-def wait_until_inside(server: Instance, within_s: float = 5) -> None:
-    """Wait until the instance (of C = 1) is full."""
-    eventually(lambda: server.ask()[0] == 429, within_s=within_s, why="the request should hold the only ticket")
+def wait_until_running(flow: Path, what: str) -> int:
+    """Wait until the node runs with this input; give the pid of the worker that runs it."""
+
+    def running() -> int:
+        seen, pid = (flow / "busy").read_text().split()
+        return int(pid) if seen == what else 0
+
+    return eventually(running, within_s=5, why=f"the node should run with {what!r}")

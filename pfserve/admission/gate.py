@@ -28,7 +28,7 @@ class Gate:
         seat: the seat of this worker.
     """
 
-    __slots__ = ("_acquire", "_capacity", "_region", "_release", "_seat", "_tickets", "_window")
+    __slots__ = ("_acquire", "_capacity", "_left", "_region", "_release", "_seat", "_tickets", "_window")
 
     def __init__(self, region: Region, seat: int) -> None:
         self._region = region
@@ -37,6 +37,7 @@ class Gate:
         self._tickets = region.tickets
         self._acquire = region.lock.acquire
         self._release = region.lock.release
+        self._left = 0  # requests that gave their ticket back since the last tick
         self._window = ServedWindow(time.monotonic(), sum(region.served))
 
     def admit(self) -> bool:
@@ -53,6 +54,7 @@ class Gate:
     def release(self) -> None:
         """Give a ticket back."""
         self._tickets[self._seat] -= 1
+        self._left += 1
 
     def full(self) -> bool:
         """Look whether the instance is full. A look takes no ticket: only :meth:`admit` decides.
@@ -74,7 +76,9 @@ class Gate:
         return sum(self._tickets)
 
     def tick(self, now_s: float) -> None:
-        """Note how much has been served. The worker's beat calls this once a second."""
+        """Note how much has been served, here and elsewhere. The worker's beat calls this once a second."""
+        self._region.served[self._seat] += self._left
+        self._left = 0
         self._window.observe(now_s, sum(self._region.served))
 
     def retry_after_s(self) -> float:

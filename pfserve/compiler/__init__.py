@@ -1,6 +1,5 @@
 """From what the author wrote to the plan that every worker runs. User code is imported here, and only here."""
 
-from pfserve.compiler.check import CheckReport, check
 from pfserve.compiler.compile import compile_flow
 
-__all__ = ["CheckReport", "check", "compile_flow"]
+__all__ = ["compile_flow"]

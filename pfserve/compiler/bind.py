@@ -1,45 +1,19 @@
-"""Fourth pass: every name becomes a slot of the frame. Literals are converted here, once."""
+"""Fifth pass: every name becomes a slot of the frame."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from pathlib import Path
-
-import msgspec
 
 from pfserve.compiler.findings import Findings, did_you_mean
 from pfserve.compiler.load import Loaded
 from pfserve.compiler.order import needed_names
-from pfserve.compiler.reference import InputReference, NodeReference, read_path, read_reference, unread_part
+from pfserve.compiler.reference import InputReference, NodeReference, read_path, read_reference, section_hint
+from pfserve.compiler.wire import Literal, Wiring, warn_of_path
 from pfserve.errors import UserError
-from pfserve.flow import FlowSource, NodeInputSource, NodeSource, SourceSpan
-from pfserve.plan import Argument, Guard, InputSpec, OutputSpec, Reference, Step, StepKind
-from pfserve.values import ConversionError, convert_literal, converter, type_of_annotation
-
-_UNREADY_LITERALS = ("connection", "image", "assistant_definition")
-
-
-class Literal(msgspec.Struct, frozen=True):
-    """A value that the author wrote, as the node gets it. Known by identity: two equal ones have two slots."""
-
-    value: object
-
-
-class Wiring(msgspec.Struct, frozen=True):
-    """A node's arguments before slots are known: a reference of the author, or a literal."""
-
-    loaded: Loaded
-    arguments: tuple[tuple[str, InputReference | NodeReference | Literal], ...]
-
-
-def wire_nodes(loaded: dict[str, Loaded], findings: Findings) -> tuple[Wiring, ...]:
-    """What each loaded node is called with; literals that do not fit are reported."""
-    wirings = []
-    for node in loaded.values():
-        _warn_of_signature(node, findings)
-        wirings.append(Wiring(node, tuple(_wire(node, findings))))
-    return tuple(wirings)
+from pfserve.flow import FlowSource, NodeSource, SourceSpan
+from pfserve.plan import Argument, Guard, InputSpec, OutputSpec, Reference, Step
+from pfserve.values import converter
 
 
 def bind_inputs(source: FlowSource, findings: Findings) -> tuple[InputSpec, ...]:
@@ -140,63 +114,11 @@ def _has_default(loaded: Loaded, name: str) -> bool:
     return parameter is not None and parameter.default is not inspect.Parameter.empty
 
 
-def _wire(loaded: Loaded, findings: Findings) -> Iterator[tuple[str, InputReference | NodeReference | Literal]]:
-    for given in loaded.node.inputs:
-        reference = read_reference(given.value)
-        if isinstance(reference, NodeReference):
-            _warn_of_path(reference, given.span, findings)
-        if reference is not None:
-            yield given.name, reference
-        elif given.value not in (None, ""):  # dropped, so that the parameter's default applies
-            yield given.name, Literal(_literal(loaded, given, findings))
-
-
-def _literal(loaded: Loaded, given: NodeInputSource, findings: Findings) -> object:
-    parameter = loaded.parameters.get(given.name)
-    if parameter is None:
-        return given.value
-    kind = type_of_annotation(parameter.annotation, parameter.default)
-    if kind in _UNREADY_LITERALS:
-        what = f"Input '{given.name}' for node '{loaded.node.name}' is of type {kind}"
-        findings.mistake(given.span, f"{what}, for which this version cannot take '{given.value}' yet")
-        return None
-    try:
-        return convert_literal(kind, given.value)
-    except ConversionError:
-        what = f"Input '{given.name}' for node '{loaded.node.name}' of value '{given.value}'"
-        findings.mistake(given.span, f"{what} is not type {kind}.")
-        return None
-
-
-def _warn_of_signature(loaded: Loaded, findings: Findings) -> None:
-    """What promptflow starts with all the same, and answers 400 to each request."""
-    if loaded.kind is not StepKind.PYTHON:
-        return
-    node, function = loaded.node, getattr(loaded.function, "__name__", "the tool")
-    given = [one.name for one in node.inputs if one.value not in (None, "")]
-    for name, parameter in loaded.parameters.items():
-        if name not in given and parameter.default is inspect.Parameter.empty:
-            findings.warning(node.span, f"node '{node.name}' does not give '{name}', which {function}() requires")
-    if loaded.needs_positions:
-        findings.warning(node.span, f"node '{node.name}' cannot give the positional-only parameters of {function}()")
-    for one in node.inputs:
-        if one.name in given and one.name not in loaded.parameters and not loaded.takes_any_name:
-            hint = did_you_mean(one.name, loaded.parameters)
-            findings.warning(one.span, f"node '{node.name}' gives '{one.name}', which {function}() does not take{hint}")
-
-
-def _warn_of_path(reference: NodeReference, span: SourceSpan, findings: Findings) -> None:
-    unread = unread_part(reference.property)
-    if unread:
-        odd = f"'{unread}' in the property path of ${{{reference.text}}} means nothing and is skipped"
-        findings.warning(span, f"{odd}; write ['key'] or [0] for keys and indexes")
-
-
 def _warn_of_output(name: str, reference: NodeReference, span: SourceSpan, slots: Slots, findings: Findings) -> None:
-    _warn_of_path(reference, span, findings)
+    warn_of_path(reference, span, findings)
     if reference.node not in slots.results:
         aggregation = f"the output '{name}' comes from the aggregation node '{reference.node}'"
         findings.warning(span, f"{aggregation}, which is never run here: it is left out of responses")
     elif reference.section != "output":
         ignored = f"'{reference.section}' in the reference of the output '{name}' is read as 'output'"
-        findings.warning(span, f"{ignored}; write ${{{reference.node}.output}}")
+        findings.warning(span, f"{ignored}; write{section_hint(reference)}")

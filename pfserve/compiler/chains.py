@@ -1,4 +1,4 @@
-"""Fifth pass: steps that can follow each other without a hop become chains. Pure; positions are bits of integers.
+"""Sixth pass: steps that can follow each other without a hop become chains. Pure; positions are bits of integers.
 
 After transitive reduction of "needs", step ``t`` joins the chain that ends with ``p`` if ``p`` is all that ``t`` needs,
 ``t`` is all that needs ``p``, and their lanes agree. Then nothing else could have run between the two, so that no

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pfserve.compiler.bind import Slots, bind_inputs, bind_outputs, bind_steps, wire_nodes
+from pfserve.compiler.bind import Slots, bind_inputs, bind_outputs, bind_steps
 from pfserve.compiler.chains import fuse, thread_width
 from pfserve.compiler.findings import Findings
 from pfserve.compiler.load import fingerprint, load_nodes
 from pfserve.compiler.names import check_names, chosen_nodes
 from pfserve.compiler.order import order_nodes
 from pfserve.compiler.swagger import swagger
+from pfserve.compiler.wire import wire_nodes
 from pfserve.flow import FlowSource, NodeSource
 from pfserve.plan import Plan
 

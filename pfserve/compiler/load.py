@@ -11,6 +11,7 @@ import jinja2
 import msgspec
 
 from pfserve.compiler.findings import Findings
+from pfserve.compiler.names import RUNNABLE_SOURCE_TYPE, RUNNABLE_TYPES
 from pfserve.compiler.python_file import LoadProblem, PythonFiles
 from pfserve.compiler.template import compile_template, template_environment, template_variables
 from pfserve.flow import FlowSource, NodeSource, SourceSpan
@@ -56,13 +57,14 @@ def fingerprint(source: FlowSource, nodes: tuple[NodeSource, ...]) -> str:
     """A text that is equal for equal flow files and node files, wherever they lie."""
     digest = hashlib.sha256(source.content)
     for relative in sorted({node.source_path.text for node in nodes}):
-        digest.update(relative.encode() + b"\0" + (source.folder / relative).read_bytes() + b"\0")
+        if (source.folder / relative).is_file():
+            digest.update(relative.encode() + b"\0" + (source.folder / relative).read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
 def _source_file(source: FlowSource, node: NodeSource, findings: Findings) -> Path | None:
     """The node's file; None, where this version does not run such nodes (which is reported elsewhere)."""
-    if node.type.text not in ("python", "prompt") or node.source_type.text != "code":
+    if node.type.text not in RUNNABLE_TYPES or node.source_type.text != RUNNABLE_SOURCE_TYPE:
         return None
     relative = node.source_path.text
     if not relative:
@@ -102,7 +104,7 @@ def _load_template(
 ) -> Loaded | None:
     try:
         text = path.read_text(encoding="utf-8")
-        given = {given.name for given in node.inputs if given.value not in (None, "")}
+        given = {given.name for given in node.inputs if given.is_given}
         render = compile_template(environment, text, given)
         variables = template_variables(environment, text)
     except jinja2.TemplateSyntaxError as problem:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterable
 
 from pfserve.compiler.findings import Findings, did_you_mean
-from pfserve.compiler.reference import InputReference, NodeReference, read_reference
+from pfserve.compiler.reference import InputReference, NodeReference, read_reference, section_hint
 from pfserve.flow import FlowSource, NodeSource, SourceSpan
-from pfserve.values import TYPES
+from pfserve.values import TYPES, holds_image
 
 _MESSAGE_FORMATS = ("basic", "openai-vision")
 _NODE_TYPES = ("python", "prompt", "llm", "custom_llm", "csharp", "action")
-_RUNNABLE_TYPES = ("python", "prompt")
+RUNNABLE_TYPES = ("python", "prompt")
+RUNNABLE_SOURCE_TYPE = "code"
 _NEVER_TYPES = ("csharp", "action")
 _SOURCE_TYPES = ("code", "package", "package_with_prompt")
 _UNREADY_TYPES = ("image", "assistant_definition")
@@ -30,6 +31,9 @@ def check_names(source: FlowSource, nodes: tuple[NodeSource, ...], findings: Fin
     _check_file(source, findings)
     for entry in source.inputs:
         _check_type(f"input '{entry.name}'", entry.type, entry.span, findings)
+        if holds_image(entry.default):
+            unready = "holds an image, which this version cannot take yet"
+            findings.mistake(entry.span, f"the default of input '{entry.name}' {unready}")
     for output in source.outputs:
         _check_type(f"output '{output.name}'", output.type, output.span, findings, unready=("assistant_definition",))
     _check_duplicates(nodes, findings)
@@ -72,25 +76,44 @@ def _check_duplicates(nodes: Iterable[NodeSource], findings: Findings) -> None:
 
 
 def _check_node(node: NodeSource, findings: Findings) -> None:
-    kind, source_kind = node.type.text, node.source_type.text
-    if not kind:
-        findings.mistake(node.span, f"node '{node.name}' has no 'type'")
-    elif kind not in _NODE_TYPES:
-        unknown = f"node '{node.name}' has the unknown type '{kind}'"
-        findings.mistake(node.type.span, unknown + did_you_mean(kind, _NODE_TYPES))
-    elif kind in _NEVER_TYPES:
-        findings.mistake(node.type.span, f"node '{node.name}' is of type {kind}, which cannot be served")
-    elif kind not in _RUNNABLE_TYPES:
-        findings.mistake(node.type.span, f"node '{node.name}' is of type {kind}, which this version cannot run yet")
-    if source_kind not in _SOURCE_TYPES:
-        unknown = f"node '{node.name}' has the unknown source type '{source_kind}'"
-        findings.mistake(node.source_type.span, unknown + did_you_mean(source_kind, _SOURCE_TYPES))
-    elif source_kind != "code":
-        unready = f"node '{node.name}' has a source of type {source_kind}, which this version cannot run yet"
-        findings.mistake(node.source_type.span, unready)
+    _check_node_type(node, findings)
+    _check_source_type(node, findings)
     if node.activate and not node.activate.is_complete:
         incomplete = f"The definition of activate config for node {node.name} is incorrect"
         findings.mistake(node.activate.span, f"{incomplete}: it needs both 'when' and 'is'")
+
+
+def _check_node_type(node: NodeSource, findings: Findings) -> None:
+    kind, span = node.type.text, node.type.span
+    if node.use_variants:  # the stub is still there
+        missing = f"node '{node.name}' uses variants, but 'node_variants' has no default variant for it"
+        findings.mistake(node.span, missing)
+    elif not kind:
+        findings.mistake(span, f"node '{node.name}' has no 'type'")
+    elif kind not in _NODE_TYPES:
+        findings.mistake(span, f"node '{node.name}' has the unknown type '{kind}'{did_you_mean(kind, _NODE_TYPES)}")
+    elif kind in _NEVER_TYPES:
+        findings.mistake(span, f"node '{node.name}' is of type {kind}, which cannot be served")
+    elif kind not in RUNNABLE_TYPES:
+        _unready(node, span, f"is of type {kind}", findings)
+
+
+def _check_source_type(node: NodeSource, findings: Findings) -> None:
+    kind, span = node.source_type.text, node.source_type.span
+    if kind not in _SOURCE_TYPES:
+        unknown = f"node '{node.name}' has the unknown source type '{kind}'"
+        findings.mistake(span, unknown + did_you_mean(kind, _SOURCE_TYPES))
+    elif kind != RUNNABLE_SOURCE_TYPE:
+        _unready(node, span, f"has a source of type {kind}", findings)
+
+
+def _unready(node: NodeSource, span: SourceSpan, what: str, findings: Findings) -> None:
+    if node.aggregation:
+        findings.warning(
+            span, f"node '{node.name}' {what}: as it is an aggregation, which is never run, it is not loaded"
+        )
+    else:
+        findings.mistake(span, f"node '{node.name}' {what}, which this version cannot run yet")
 
 
 def _check_references(source: FlowSource, nodes: tuple[NodeSource, ...], findings: Findings) -> None:
@@ -123,8 +146,10 @@ def _reference_check(
                 span, f"{what} references the aggregation node '{reference.node}', which is never run here"
             )
         if reader and reference.section != "output":
-            wrong = f"The section '{reference.section}' of reference is currently unsupported"
-            findings.mistake(span, f"{wrong}. Please specify the output part of the node '{reference.node}'.")
+            wrong = f"The section '{reference.section}' of reference is currently unsupported. "
+            findings.mistake(
+                span, f"{wrong}Please specify the output part of the node '{reference.node}'{section_hint(reference)}."
+            )
 
     def check(value: object, span: SourceSpan, what: str, reader: NodeSource | None) -> None:
         reference = read_reference(value)

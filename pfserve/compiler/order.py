@@ -15,33 +15,39 @@ def order_nodes(nodes: tuple[NodeSource, ...], findings: Findings) -> tuple[Node
 
     Nodes on a circle, and those behind one, come last; the circle is reported.
     """
-    running = {node.name: node for node in reversed(nodes) if not node.aggregation}  # of doubles the first one
-    position = {node.name: index for index, node in enumerate(nodes) if running.get(node.name) is node}
+    running: dict[str, NodeSource] = {}
+    for node in nodes:
+        if not node.aggregation:
+            running.setdefault(node.name, node)  # of doubles, which are reported elsewhere, the first one
     missing = {name: {need for need in needed_names(node) if need in running} for name, node in running.items()}
-    waiting: dict[str, list[str]] = {name: [] for name in running}
+    ordered = _ordered(missing)
+    stuck = [name for name, needs in missing.items() if needs]
+    if stuck:
+        circle = _circle(stuck[0], missing)
+        path = " -> ".join([*circle, circle[0]])
+        problem = "Node circular dependency has been detected among the nodes in your flow"
+        findings.mistake(running[circle[0]].span, f"{problem}: {path} (each needs the one behind the arrow)")
+    return tuple(running[name] for name in (*ordered, *stuck))
+
+
+def _ordered(missing: dict[str, set[str]]) -> list[str]:
+    """The names that can be put in order. Takes out of ``missing`` what is met; only circles are left in it."""
+    names = list(missing)
+    position = {name: index for index, name in enumerate(names)}
+    waiting: dict[str, list[str]] = {name: [] for name in names}
     for name, needs in missing.items():
         for need in needs:
             waiting[need].append(name)
-    ready = [(position[name], name) for name, needs in missing.items() if not needs]
-    heapq.heapify(ready)
-    ordered: list[str] = []
+    ready = [position[name] for name, needs in missing.items() if not needs]
+    ordered = []
     while ready:
-        _, done = heapq.heappop(ready)
+        done = names[heapq.heappop(ready)]
         ordered.append(done)
         for name in waiting[done]:
             missing[name].discard(done)
             if not missing[name]:
-                heapq.heappush(ready, (position[name], name))
-    stuck = [name for name in sorted(running, key=position.__getitem__) if missing[name]]
-    if stuck:
-        circle = _circle(stuck[0], missing)
-        path = " -> ".join([*circle, circle[0]])
-        findings.mistake(
-            running[circle[0]].span,
-            f"Node circular dependency has been detected among the nodes in your flow: {path} "
-            "(each needs the one behind the arrow)",
-        )
-    return tuple(running[name] for name in (*ordered, *stuck))
+                heapq.heappush(ready, position[name])
+    return ordered
 
 
 def needed_names(node: NodeSource) -> Iterator[str]:

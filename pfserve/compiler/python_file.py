@@ -114,12 +114,15 @@ class PythonFiles:
                 raise LoadProblem(SourceSpan(whole.file, _line_of_class(value)), unready)
         raise LoadProblem(whole, f"No tool found in the python script. {_ONE_TOOL}")
 
-    def _read(self, function: Callable[..., object], whole: SourceSpan) -> Tool:
+    def _read(self, function: FunctionType, whole: SourceSpan) -> Tool:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            line = inspect.unwrap(function).__code__.co_firstlineno
+            line = function.__code__.co_firstlineno
             unready = f"the tool '{function.__name__}' is a generator, which this version cannot run yet"
             raise LoadProblem(SourceSpan(whole.file, line), unready)
-        parameters = inspect.signature(function).parameters.values()
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (ValueError, TypeError) as problem:  # a decorator left a signature that is none
+            raise LoadProblem(whole, f"the tool '{function.__name__}' has no readable signature: {problem}") from None
         by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         return Tool(
             function=function,

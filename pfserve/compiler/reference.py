@@ -50,6 +50,13 @@ def unread_part(text: str) -> str:
     return _PART.sub("", text).replace(".", "")
 
 
+def section_hint(reference: NodeReference) -> str:
+    """How to write a reference whose section is not ``output``."""
+    path = reference.section.removeprefix("output") if reference.section.startswith("output[") else ""
+    rest = "".join(f".{part}" for part in (path, reference.property) if part)
+    return f": ${{{reference.node}.output{rest}}}"
+
+
 def _access(part: re.Match[str]) -> Access:
     if part["word"] is not None:
         return Access(AccessKind.NAME, part["word"])

@@ -50,7 +50,7 @@ class ThreadLane:
     until the call returns; the result is thrown away. ``on_exhausted`` is called on the loop, once in the life of the
     lane, when every thread has been stuck for ``patience_s`` seconds without one of them coming back.
 
-    Everything but the threads' own loop is called on the event loop.
+    All its methods are called on the event loop.
     """
 
     def __init__(

@@ -34,8 +34,8 @@ class LoopRunner:
         return isolated(self._chain(frame))
 
     def start(self, frame: Frame) -> Running:
-        """Run it in a task and a context of its own; giving up cancels the task."""
-        task = asyncio.get_running_loop().create_task(self._chain(frame), context=copy_context())
+        """Run it in a task, which has a context of its own; giving up cancels the task."""
+        task = asyncio.get_running_loop().create_task(self._chain(frame))
         return Running(task, task.cancel)
 
 

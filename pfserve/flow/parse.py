@@ -35,7 +35,10 @@ def parse_flow(path: Path) -> FlowSource:
     whole = SourceSpan(shown(file), 0)
     if file.suffix == ".prompty":
         raise CompileError([whole.mistake("prompty files cannot be served by this version yet")])
-    content = file.read_bytes()
+    try:
+        content = file.read_bytes()
+    except OSError as problem:
+        raise CompileError([whole.mistake(f"cannot be read: {problem.strerror}")]) from None
     document = read_document(content, whole.file)
     if not isinstance(document, Mapping):
         raise CompileError([whole.mistake("a flow is a mapping with 'inputs', 'outputs' and 'nodes'")])
@@ -233,7 +236,7 @@ def _sample(reader: _Reader, path: Path) -> object:
     span = SourceSpan(shown(path), 0)
     try:
         samples = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         reader.mistakes.append(span.mistake(f"invalid JSON: {problem}"))
         return None
     if isinstance(samples, list) and samples:

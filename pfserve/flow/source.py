@@ -58,6 +58,11 @@ class NodeInputSource(msgspec.Struct, frozen=True):
     value: object
     span: SourceSpan
 
+    @property
+    def is_given(self) -> bool:
+        """Whether the node gets it: null and empty texts are dropped, so that a parameter's own default applies."""
+        return self.value not in (None, "")
+
 
 class ActivateSource(msgspec.Struct, frozen=True):
     """A node's ``activate``. Either part may be missing, which is the compiler's to complain about."""

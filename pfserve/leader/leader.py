@@ -18,8 +18,9 @@ import msgspec
 
 from pfserve.config import ServeConfig
 from pfserve.errors import BootError, CompileError, WorkerBootError
-from pfserve.leader import roster as r
+from pfserve.leader import protocol as p
 from pfserve.leader.intake import native_threads, take_in, why_unshareable
+from pfserve.leader.roster import Patience, Phase, Roster
 from pfserve.plan import Plan
 from pfserve.region import Region
 from pfserve.worker.bell import Bell
@@ -120,16 +121,16 @@ class Leader:
 
     def __init__(self, post: Post, plan: Plan | None, load: Load, work: Work) -> None:
         config = post.config
-        patience = r.Patience(config.boot_timeout_s, config.stuck_after_s, config.request_timeout_s)
+        patience = Patience(config.boot_timeout_s, config.stuck_after_s, config.request_timeout_s)
         self._post = post
         self._plan = plan
         self._load = load
         self._work = work
-        self._roster = r.Roster(post.seats, config.workers, patience)
+        self._roster = Roster(post.seats, config.workers, patience)
         self._bell = Bell([signal.SIGCHLD])
         self._inboxes = {seat: Inbox() for seat in post.seats}
         self._hands: dict[int, _Hand] = {}  # by seat
-        self._events: list[r.Event] = []
+        self._events: list[p.Event] = []
         self._exit_code: int | None = None
 
     def run(self) -> int:
@@ -156,7 +157,7 @@ class Leader:
     def _hear_master(self) -> None:
         for message in self._post.channel.receive():
             if isinstance(message, Drain):
-                self._events.append(r.AskedDrain(message.delay_s, message.deadline_ns / _NS))
+                self._events.append(p.AskedDrain(message.delay_s, message.deadline_ns / _NS))
         if self._post.channel.closed:  # the master is gone, and this process about to be killed
             os._exit(0)
 
@@ -166,12 +167,12 @@ class Leader:
                 match message:
                     case Ready():
                         _log.info("%s: ready", self._name(hand))
-                        self._events.append(r.BecameReady(seat))
+                        self._events.append(p.BecameReady(seat))
                     case BootFailed(exit_code, text):
-                        self._events.append(r.FailedToBoot(seat, exit_code, text))
+                        self._events.append(p.FailedToBoot(seat, exit_code, text))
                     case Replace(reason):
-                        self._events.append(r.AskedReplacement(seat, reason))
-            self._events.append(r.Beat(seat, self._post.region.beats[seat] / _NS))
+                        self._events.append(p.AskedReplacement(seat, reason))
+            self._events.append(p.Beat(seat, self._post.region.beats[seat] / _NS))
             if hand.channel.closed:
                 self._bell.forget(hand.channel)
 
@@ -190,38 +191,38 @@ class Leader:
     def _bury(self, hand: _Hand, how: str) -> None:
         lost = self._post.region.tickets[hand.seat]
         phase = self._roster.phase(hand.seat)
-        level = logging.INFO if phase is r.Phase.LEAVING and not lost else logging.WARNING
+        level = logging.INFO if phase is Phase.LEAVING and not lost else logging.WARNING
         _log.log(level, "%s (%s): %s; %d requests lost", self._name(hand), phase.value, how, lost)
         self._bell.forget(hand.channel)
         hand.channel.close()
         del self._hands[hand.seat]
         self._post.region.vacate(hand.seat)
-        self._events.append(r.Exited(hand.seat, how))
+        self._events.append(p.Exited(hand.seat, how))
 
     # -- what is to be done
 
-    def _do(self, action: r.Action) -> None:
+    def _do(self, action: p.Action) -> None:
         match action:
-            case r.Spawn(seat):
+            case p.Spawn(seat):
                 self._spawn(seat)
-            case r.Dump(seat, reason):
+            case p.Dump(seat, reason):
                 _log.error("%s: %s; its stacks follow", self._name(self._hands[seat]), reason)
                 os.kill(self._hands[seat].pid, STACK_SIGNAL)
-            case r.Kill(seat, reason):
+            case p.Kill(seat, reason):
                 _log.warning("%s: killed: %s", self._name(self._hands[seat]), reason)
                 os.kill(self._hands[seat].pid, signal.SIGKILL)
-            case r.TellDrain(seat, delay_s, deadline_s, reason):
+            case p.TellDrain(seat, delay_s, deadline_s, reason):
                 _log.info("%s: drains: %s", self._name(self._hands[seat]), reason)
                 self._hands[seat].channel.send(Drain(delay_s, int(deadline_s * _NS)))
-            case r.Announce():
+            case p.Announce():
                 self._post.channel.send(Ready())
-            case r.Halt(exit_code, message):
+            case p.Halt(exit_code, message):
                 self._halt(exit_code, message)
 
     def _empty_dead_inboxes(self) -> None:
         """Connections that wait for a worker that is gone go to the others, as soon as there are others."""
         seats = set(self._inboxes) - set(self._hands)
-        if not any(self._roster.phase(seat) is r.Phase.LIVE for seat in self._hands):
+        if not any(self._roster.phase(seat) is Phase.LIVE for seat in self._hands):
             return
         for seat in seats:
             others = {other: inbox for other, inbox in self._inboxes.items() if other != seat}
@@ -238,7 +239,7 @@ class Leader:
         except OSError as problem:
             ours.close()
             region.vacate(seat)
-            self._events.append(r.Exited(seat, f"could not be forked: {problem.strerror}"))
+            self._events.append(p.Exited(seat, f"could not be forked: {problem.strerror}"))
             return
         finally:
             theirs.close()

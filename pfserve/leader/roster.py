@@ -13,6 +13,23 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from pfserve.leader.protocol import (
+    Action,
+    Announce,
+    AskedDrain,
+    AskedReplacement,
+    Beat,
+    BecameReady,
+    Dump,
+    Event,
+    Exited,
+    FailedToBoot,
+    Halt,
+    Kill,
+    Spawn,
+    TellDrain,
+)
+
 
 class Phase(enum.Enum):
     """Where the process on a seat is in its life, as its leader sees it."""
@@ -51,100 +68,6 @@ class Patience(msgspec.Struct, frozen=True):
     replacement_window_s: float = 60.0
     late_s: float = 0.5  # a drained worker may be so late before it is killed
     own_pause_s: float = 5.0  # a leader that slept this long was itself stopped, and so were its workers
-
-
-# -- Events ----------------------------------------------------------------------------------------
-
-
-class Beat(msgspec.Struct, frozen=True):
-    """The last beat of the worker on a seat, in monotonic seconds."""
-
-    seat: int
-    at_s: float
-
-
-class BecameReady(msgspec.Struct, frozen=True):
-    """The worker serves."""
-
-    seat: int
-
-
-class FailedToBoot(msgspec.Struct, frozen=True):
-    """The worker says that it cannot get ready, and is about to exit."""
-
-    seat: int
-    exit_code: int
-    message: str
-
-
-class AskedReplacement(msgspec.Struct, frozen=True):
-    """The worker still answers but is of no more use."""
-
-    seat: int
-    reason: str
-
-
-class Exited(msgspec.Struct, frozen=True):
-    """The process is reaped, or could not be forked. ``how`` is for people."""
-
-    seat: int
-    how: str
-
-
-class AskedDrain(msgspec.Struct, frozen=True):
-    """The master wants this generation to end: ``deadline_s`` is monotonic."""
-
-    delay_s: float
-    deadline_s: float
-
-
-Event = Beat | BecameReady | FailedToBoot | AskedReplacement | Exited | AskedDrain
-
-
-# -- Actions ---------------------------------------------------------------------------------------
-
-
-class Spawn(msgspec.Struct, frozen=True):
-    """Fork a worker for the seat."""
-
-    seat: int
-
-
-class Dump(msgspec.Struct, frozen=True):
-    """Make the worker on the seat write its stacks to the log."""
-
-    seat: int
-    reason: str
-
-
-class Kill(msgspec.Struct, frozen=True):
-    """SIGKILL the worker on the seat."""
-
-    seat: int
-    reason: str
-
-
-class TellDrain(msgspec.Struct, frozen=True):
-    """Tell the worker on the seat to drain."""
-
-    seat: int
-    delay_s: float
-    deadline_s: float
-    reason: str
-
-
-class Announce(msgspec.Struct, frozen=True):
-    """All workers are ready, for the first time."""
-
-
-class Halt(msgspec.Struct, frozen=True):
-    """End the generation: kill who is left and exit."""
-
-    exit_code: int
-    message: str
-
-
-Action = Spawn | Dump | Kill | TellDrain | Announce | Halt
 
 
 # -- The roster ------------------------------------------------------------------------------------

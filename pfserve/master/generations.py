@@ -12,6 +12,25 @@ from collections.abc import Iterable
 import msgspec
 
 from pfserve.errors import CompileError, CrashLoopError, PortError, WorkerBootError
+from pfserve.master.protocol import (
+    Action,
+    AskedReload,
+    AskedStop,
+    BecameReady,
+    BeginDrain,
+    Compiled,
+    Dump,
+    Emptied,
+    Event,
+    Exit,
+    Failed,
+    Fork,
+    FoundUnshareable,
+    Kill,
+    LeaderExited,
+    Tell,
+    TellDrain,
+)
 
 
 class Phase(enum.Enum):
@@ -51,111 +70,6 @@ class Terms(msgspec.Struct, frozen=True):
     deaths: int = 5  # of leaders within the window
     backoff_s: float = 0.1  # before the second new leader within the window; doubles
     longest_backoff_s: float = 5.0
-
-
-# -- Events ----------------------------------------------------------------------------------------
-
-
-class AskedStop(msgspec.Struct, frozen=True):
-    """SIGTERM or SIGINT. The second one means now."""
-
-
-class AskedReload(msgspec.Struct, frozen=True):
-    """SIGHUP."""
-
-
-class Compiled(msgspec.Struct, frozen=True):
-    """The leader has its plan."""
-
-    generation: int
-
-
-class BecameReady(msgspec.Struct, frozen=True):
-    """All workers of the generation serve."""
-
-    generation: int
-
-
-class FoundUnshareable(msgspec.Struct, frozen=True):
-    """The leader may not fork after what user code did on import, and exits."""
-
-    generation: int
-    reason: str
-
-
-class Failed(msgspec.Struct, frozen=True):
-    """The leader says why it is about to exit."""
-
-    generation: int
-    exit_code: int
-    message: str
-
-
-class LeaderExited(msgspec.Struct, frozen=True):
-    """The leader is reaped, or could not be forked. ``how`` is for people."""
-
-    generation: int
-    how: str
-
-
-class Emptied(msgspec.Struct, frozen=True):
-    """The leader and all workers of the generation are gone, and their seats empty."""
-
-    generation: int
-
-
-Event = AskedStop | AskedReload | Compiled | BecameReady | FoundUnshareable | Failed | LeaderExited | Emptied
-
-
-# -- Actions ---------------------------------------------------------------------------------------
-
-
-class Fork(msgspec.Struct, frozen=True):
-    """Fork a leader for the generation, on the seats of the block."""
-
-    generation: int
-    block: int
-    preload: bool
-
-
-class BeginDrain(msgspec.Struct, frozen=True):
-    """The whole instance goes down: unready from now on."""
-
-
-class TellDrain(msgspec.Struct, frozen=True):
-    """Tell the leader to drain its generation."""
-
-    generation: int
-    delay_s: float
-    deadline_s: float
-
-
-class Dump(msgspec.Struct, frozen=True):
-    """Make the leader write its stacks to the log."""
-
-    generation: int
-
-
-class Kill(msgspec.Struct, frozen=True):
-    """SIGKILL the leader; its workers die with it."""
-
-    generation: int
-    reason: str
-
-
-class Tell(msgspec.Struct, frozen=True):
-    """A line for the log."""
-
-    text: str
-
-
-class Exit(msgspec.Struct, frozen=True):
-    """End the master: kill who is left."""
-
-    exit_code: int
-
-
-Action = Fork | BeginDrain | TellDrain | Dump | Kill | Tell | Exit
 
 
 # -- The roster of generations ---------------------------------------------------------------------

@@ -16,17 +16,17 @@ def children() -> set[int]:
         return set()
 
 
-def end_all(spare: set[int]) -> int:
-    """Kill and reap every child but those to spare, and what they leave in turn. Give their number.
+def end_all(spare: set[int]) -> set[int]:
+    """Kill and reap every child but those to spare, and what they leave in turn. Give their pids.
 
     They hold copies of the listening sockets: the port would stay taken after the server's end.
     """
-    ended = 0
+    ended: set[int] = set()
     while left := children() - spare:
         for pid in left:
             os.kill(pid, signal.SIGKILL)
         for pid in left:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-        ended += len(left)
+        ended |= left
     return ended

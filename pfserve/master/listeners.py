@@ -8,9 +8,13 @@ nobody listens before somebody accepts.
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 
 from pfserve.errors import PortError
+
+# "localhost" often names ::1 on machines and in containers that have no IPv6: one address that works is enough.
+_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 def bind(host: str, port: int) -> tuple[socket.socket, ...]:
@@ -24,18 +28,22 @@ def bind(host: str, port: int) -> tuple[socket.socket, ...]:
     except socket.gaierror as problem:
         raise PortError(f"cannot listen on {host}:{port}: {problem.strerror}") from None
     bound: list[socket.socket] = []
+    absent: PortError | None = None
     with contextlib.ExitStack() as undo:
         for family, address in dict.fromkeys((entry[0], entry[4]) for entry in found):
             taken_port = bound[0].getsockname()[1] if bound else port
-            listener = undo.enter_context(_new_socket(family))
             try:
-                listener.bind((address[0], taken_port, *address[2:]))
+                listener = _bound(family, (address[0], taken_port, *address[2:]))
             except OSError as problem:
-                raise PortError(
-                    f"cannot listen on {_shown(str(address[0]))}:{taken_port}: {problem.strerror}"
-                ) from None
-            bound.append(listener)
+                refusal = PortError(f"cannot listen on {_shown(str(address[0]))}:{taken_port}: {problem.strerror}")
+                if problem.errno not in _ABSENT:
+                    raise refusal from None
+                absent = refusal
+            else:
+                bound.append(undo.enter_context(listener))
         undo.pop_all()
+    if absent is not None and not bound:
+        raise absent
     return tuple(bound)
 
 
@@ -45,12 +53,15 @@ def url_of(listener: socket.socket) -> str:
     return f"http://{_shown(host)}:{port}"
 
 
-def _new_socket(family: int) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family == socket.AF_INET6:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    listener.setblocking(False)
+def _bound(family: int, address: tuple[object, ...]) -> socket.socket:
+    with contextlib.ExitStack() as undo:
+        listener = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.setblocking(False)
+        listener.bind(address)
+        undo.pop_all()
     return listener
 
 

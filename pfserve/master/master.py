@@ -15,7 +15,8 @@ from collections.abc import Callable
 
 from pfserve.config import ServeConfig
 from pfserve.leader import Post, describe_exit, lead
-from pfserve.master import generations as g
+from pfserve.master import protocol as p
+from pfserve.master.generations import Generations, Terms
 from pfserve.master.kin import children, end_all
 from pfserve.master.listeners import bind, url_of
 from pfserve.master.pidfile import pidfile
@@ -79,11 +80,12 @@ def _block_size(config: ServeConfig) -> int:
 class _Reign:
     """A leader of ours: its process, our end of its channel, its seats."""
 
-    def __init__(self, generation: int, seats: range, pid: int, channel: Channel | None) -> None:
+    def __init__(self, generation: int, seats: range, started_s: float) -> None:
         self.generation = generation
         self.seats = seats
-        self.pid = pid  # 0 once it is reaped
-        self.channel = channel
+        self.started_s = started_s
+        self.pid = 0  # before the fork, and once it is reaped
+        self.channel: Channel | None = None
 
 
 class Master:
@@ -102,8 +104,8 @@ class Master:
         self._region = region
         self._boot_leader = boot_leader
         self._started_s = started_s
-        self._generations = g.Generations(
-            g.Terms(
+        self._generations = Generations(
+            Terms(
                 boot_timeout_s=config.boot_timeout_s,
                 request_timeout_s=config.request_timeout_s,
                 drain_delay_s=config.drain_delay_s,
@@ -116,7 +118,7 @@ class Master:
         self._reigns: dict[int, _Reign] = {}  # by generation
         self._lock_watch = HeldLockWatch(HELD_TOO_LONG_S)
         self._born_with: set[int] = set()  # children that this process had before it was the master
-        self._events: list[g.Event] = []
+        self._events: list[p.Event] = []
         self._exit_code: int | None = None
 
     def run(self) -> int:
@@ -149,9 +151,9 @@ class Master:
         timeout_s = min(BEAT_S, self._generations.wake_after_s(time.monotonic()))
         for number in self._bell.wait(timeout_s):
             if number in (signal.SIGTERM, signal.SIGINT):
-                self._events.append(g.AskedStop())
+                self._events.append(p.AskedStop())
             elif number == signal.SIGHUP:
-                self._events.append(g.AskedReload())
+                self._events.append(p.AskedReload())
 
     # -- what happens
 
@@ -179,14 +181,14 @@ class Master:
             for message in channel.receive():
                 match message:
                     case Compiled():
-                        self._events.append(g.Compiled(generation))
+                        self._events.append(p.Compiled(generation))
                     case Unshareable(reason):
-                        self._events.append(g.FoundUnshareable(generation, reason))
+                        self._events.append(p.FoundUnshareable(generation, reason))
                     case Ready():
                         self._tell_ready(generation)
-                        self._events.append(g.BecameReady(generation))
+                        self._events.append(p.BecameReady(generation))
                     case BootFailed(exit_code, text):
-                        self._events.append(g.Failed(generation, exit_code, text))
+                        self._events.append(p.Failed(generation, exit_code, text))
             if channel.closed:
                 self._hang_up(reign)
 
@@ -214,7 +216,7 @@ class Master:
                 self._hear_leaders()  # its last words come before its death
                 self._hang_up(reign)
                 reign.pid = 0
-                self._events.append(g.LeaderExited(reign.generation, describe_exit(status)))
+                self._events.append(p.LeaderExited(reign.generation, describe_exit(status)))
         for seat in range(self._region.seats):
             if self._region.pids[seat] == pid:
                 self._vacate(seat)
@@ -227,7 +229,7 @@ class Master:
                     self._vacate(seat)
             if all(self._region.states[seat] == SeatState.EMPTY for seat in reign.seats):
                 del self._reigns[reign.generation]
-                self._events.append(g.Emptied(reign.generation))
+                self._events.append(p.Emptied(reign.generation))
 
     def _vacate(self, seat: int) -> None:
         if lost := self._region.tickets[seat]:
@@ -237,35 +239,35 @@ class Master:
     def _tell_ready(self, generation: int) -> None:
         config = self._config
         _log.info(
-            "generation %d: %d workers ready, %.2f s after the start; serving on %s",
+            "generation %d: %d workers ready after %.2f s; serving on %s",
             generation,
             config.workers,
-            time.monotonic() - self._started_s,
+            time.monotonic() - self._reigns[generation].started_s,
             " and ".join(url_of(listener) for listener in self._listeners),
         )
 
     # -- what is to be done
 
-    def _do(self, action: g.Action) -> None:
+    def _do(self, action: p.Action) -> None:
         match action:
-            case g.Fork(generation, block, preload):
+            case p.Fork(generation, block, preload):
                 self._fork(generation, block, preload)
-            case g.BeginDrain():
+            case p.BeginDrain():
                 self._region.draining = True
                 _log.info("asked to stop: draining, %d requests inside", sum(self._region.tickets))
-            case g.TellDrain(generation, delay_s, deadline_s):
+            case p.TellDrain(generation, delay_s, deadline_s):
                 channel = self._reigns[generation].channel
                 if channel is not None:
                     channel.send(Drain(delay_s, int(deadline_s * _NS)))
-            case g.Dump(generation):
+            case p.Dump(generation):
                 _log.error("%s: still compiling; its stacks follow", self._name(generation))
                 self._signal(generation, STACK_SIGNAL)
-            case g.Kill(generation, reason):
+            case p.Kill(generation, reason):
                 _log.warning("%s: killed: %s", self._name(generation), reason)
                 self._signal(generation, signal.SIGKILL)
-            case g.Tell(text):
+            case p.Tell(text):
                 _log.warning("%s", text)
-            case g.Exit(exit_code):
+            case p.Exit(exit_code):
                 self._exit_code = exit_code
 
     def _fork(self, generation: int, block: int, preload: bool) -> None:
@@ -274,12 +276,13 @@ class Master:
         ours, theirs = channel_pair()
         post = Post(self._config, self._region, self._listeners, theirs, generation, seats, preload)
         others = [reign.channel for reign in self._reigns.values() if reign.channel is not None]
-        self._reigns[generation] = reign = _Reign(generation, seats, 0, None)
+        started_s = time.monotonic() if generation > 1 else self._started_s
+        self._reigns[generation] = reign = _Reign(generation, seats, started_s)
         try:
             reign.pid = fork_child(lambda: self._lead(post), not_yours=[self._bell, ours, *others])
         except OSError as problem:
             ours.close()
-            self._events.append(g.LeaderExited(generation, f"could not be forked: {problem.strerror}"))
+            self._events.append(p.LeaderExited(generation, f"could not be forked: {problem.strerror}"))
             return
         finally:
             theirs.close()
@@ -301,11 +304,9 @@ class Master:
 
     def _end(self) -> None:
         """Leave nothing behind: no process, no bound port."""
-        for reign in self._reigns.values():
-            if reign.pid:
-                os.kill(reign.pid, signal.SIGKILL)
-        if ended := end_all(spare=self._born_with) - sum(1 for reign in self._reigns.values() if reign.pid):
-            _log.warning("killed %d processes that the flow's code had left behind", ended)
+        ours = {*self._region.pids, *(reign.pid for reign in self._reigns.values())}
+        if strays := end_all(spare=self._born_with) - ours:
+            _log.warning("killed %d processes that the flow's code had left behind", len(strays))
         for listener in self._listeners:
             listener.close()
 

@@ -3,6 +3,7 @@
 from pfserve.values.conversion import CONVERTIBLE_TYPES, ConversionError, convert_literal, converter
 from pfserve.values.failure import exception_text, failure_of, template_failure
 from pfserve.values.marks import TOOL_MARK, is_tool
+from pfserve.values.multimedia import holds_image
 from pfserve.values.types import TYPES, type_of_annotation
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "converter",
     "exception_text",
     "failure_of",
+    "holds_image",
     "is_tool",
     "template_failure",
     "type_of_annotation",

@@ -13,11 +13,11 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from aiohttp import hdrs
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import HttpRequestParser
 from aiohttp.tcp_helpers import tcp_keepalive
-from multidict import istr
 
 from pfserve.errors import BadRequest, RequestError, RequestTimeout
 from pfserve.web.encode import encode_error
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _READ_BUFFER_BYTES = 256 * 1024
 _HELD_BYTES = 64 * 1024  # pipelined bytes taken in while a request is being served
 _JOINED_BYTES = 64 * 1024  # replies up to this size are copied behind their head to be one piece
-_ORIGIN = istr("Origin")
+_JAVA_UPGRADE = "h2c"  # Java's client asks for it on every new connection, and does not mind being ignored
 _MAX_HEADERS = 1 << 16  # no bound of its own: the size of the head is bounded
 
 
@@ -171,7 +171,7 @@ class Connection(BaseProtocol):
         self.state = State.BUSY
         exchange = Exchange(self, message, payload, service.ids.of(message.headers), service.clock())
         self.exchange = exchange
-        if message.upgrade:
+        if message.upgrade and message.headers.get(hdrs.UPGRADE, "").lower() != _JAVA_UPGRADE:
             exchange.close = True
         if size > limit and _head_size(message) > limit:
             service.refuse_head(exchange)
@@ -202,7 +202,7 @@ class Connection(BaseProtocol):
         if isinstance(problem, LineTooLong):
             error = self.service.head_too_large()
         else:
-            reason = str(getattr(problem, "message", problem)).partition("\n")[0].strip(" :")
+            reason = str(getattr(problem, "message", problem)).partition("\n")[0].strip(" :")[:200]
             error = BadRequest(f"The connection's data is not a valid HTTP/1.1 request: {reason or 'unknown'}.")
         if self.state is State.DRAINING:  # answered already
             self.close()
@@ -263,7 +263,7 @@ class Connection(BaseProtocol):
             content_type,
             len(body),
             request_id=exchange.request_id,
-            origin=exchange.headers.get(_ORIGIN),
+            origin=exchange.headers.get(hdrs.ORIGIN),
             extra=extra,
         )
         if exchange.method == "HEAD":
@@ -291,6 +291,9 @@ class Connection(BaseProtocol):
         self.since_s = self.service.clock()
         if self._paused:
             self.state = State.FLUSHING
+            return
+        if self.service.refusing:  # since the reply was written
+            self.close()
             return
         self.state = State.IDLE
         if self._parser is not None:

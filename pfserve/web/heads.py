@@ -42,7 +42,7 @@ class Heads:
         prefix = self._prefixes.get((status, content_type)) or self._prefix(status, content_type)
         cors = self._cors if origin is None else self._cors_of(origin)
         return (f"{prefix}{cors}{extra}x-request-id: {request_id}\r\nContent-Length: {length}\r\n\r\n").encode(
-            "latin-1"
+            "latin-1", "replace"
         )
 
     def _cors_of(self, origin: str) -> str:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import math
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs
 
-from pfserve.errors import NotAcceptable, RequestError, SystemFailure, TooManyRequests
+from pfserve.errors import NotAcceptable, TooManyRequests
 from pfserve.web.accept import Wanted, negotiate, unacceptable_message
 from pfserve.web.encode import encode_outputs
 from pfserve.web.exchange import Exchange, Stage
 
 if TYPE_CHECKING:
     from pfserve.web.body import Bodies
-    from pfserve.web.deadlines import Row
     from pfserve.web.decode import Decoder
     from pfserve.web.needs import Executor, Gate
 
-_log = logging.getLogger(__name__)
-
 
 class Scoring:
-    """Serves the flow.
-
-    ``deadlines`` is the row of the request timeout, ``full_message`` what a refused client reads.
-    """
+    """Serves the flow. ``full_message`` is what a refused client reads."""
 
     def __init__(
         self,
@@ -36,35 +28,21 @@ class Scoring:
         *,
         decode: Decoder,
         bodies: Bodies,
-        deadlines: Row,
         full_message: str,
     ) -> None:
         self._executor = executor
         self._gate = gate
         self._decode = decode
         self._bodies = bodies
-        self._deadlines = deadlines
         self._full_message = full_message
         self.served = 0  # requests that were admitted and have ended
 
     async def serve(self, exchange: Exchange) -> None:
-        """Answer one request, whatever happens to it."""
-        self._deadlines.add(exchange, exchange.arrived_s)
-        try:
-            await self._score(exchange)
-        except RequestError as error:
-            exchange.fail(error)
-        except asyncio.CancelledError:
-            if not exchange.expired:
-                raise  # the client has gone
-            exchange.fail(exchange.timeout_error())
-        except Exception:
-            _log.exception("request %s failed by a bug", exchange.request_id)
-            exchange.fail(bug_error(exchange.request_id))
-        finally:
-            self._deadlines.discard(exchange)
+        """Run the flow for one request and answer it.
 
-    async def _score(self, exchange: Exchange) -> None:
+        Raises:
+            RequestError: what the client is to be told instead.
+        """
         _check_acceptable(exchange)
         gate = self._gate
         if gate.full():
@@ -89,11 +67,6 @@ class Scoring:
                 "retry-after-ms": str(max(1, math.ceil(retry_after_s * 1000))),
             },
         )
-
-
-def bug_error(request_id: str) -> SystemFailure:
-    """What a client is told of a bug: nothing but where to look."""
-    return SystemFailure(f"The server failed to serve this request; its log says why (request {request_id}).")
 
 
 def _check_acceptable(exchange: Exchange) -> None:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from pfserve.errors import HeadersTooLarge, RequestError, Unavailable
+from pfserve.errors import HeadersTooLarge, RequestError, SystemFailure, Unavailable
 from pfserve.web.body import Bodies
+from pfserve.web.complaints import Complaints
 from pfserve.web.connection import Connection, State
 from pfserve.web.deadlines import Deadlines
 from pfserve.web.decode import Decoder
@@ -17,12 +18,14 @@ from pfserve.web.exchange import Exchange
 from pfserve.web.heads import Heads
 from pfserve.web.ids import RequestIds
 from pfserve.web.routes import Answers, find, table
-from pfserve.web.score import Scoring, bug_error
+from pfserve.web.score import Scoring
 
 if TYPE_CHECKING:
     from pfserve.plan import Plan
     from pfserve.web.needs import Executor, Gate, Vitals
     from pfserve.web.settings import Settings
+
+Serve = Callable[[Exchange], Coroutine[Any, Any, None]]
 
 _log = logging.getLogger(__name__)
 _requests_log = logging.getLogger("pfserve.requests")
@@ -59,6 +62,7 @@ class Service:
         self.ids = RequestIds()
         self.heads = Heads(settings.version, settings.cors, time.time())
         self.deadlines = Deadlines(clock, loop.call_later)
+        self._request_deadlines = self.deadlines.row(settings.request_timeout_s)
         self.head_deadlines = self.deadlines.row(limits.head_s)
         self.drain_deadlines = self.deadlines.row(limits.body_first_byte_s)
         self.linger_deadlines = self.deadlines.row(limits.linger_s)
@@ -74,7 +78,6 @@ class Service:
             gate,
             decode=Decoder([spec.name for spec in plan.inputs], [spec.name for spec in plan.inputs if spec.required]),
             bodies=self._bodies,
-            deadlines=self.deadlines.row(settings.request_timeout_s),
             full_message=f"The instance is full: it holds {settings.capacity} requests, the most it admits at once "
             f"(set by {settings.capacity_origin}). Try again later.",
         )
@@ -126,6 +129,8 @@ class Service:
         dropped = self.in_progress
         for connection in list(self.connections):
             connection.abort()
+        while self.connections:  # the transports tell within a turn or two of the loop; their requests are cancelled
+            await asyncio.sleep(0)
         return dropped
 
     # -- For connections ---------------------------------------------------------------------------
@@ -141,8 +146,7 @@ class Service:
         except RequestError as error:
             exchange.fail(error)
         except Exception:
-            _log.exception("request %s failed by a bug", exchange.request_id)
-            exchange.fail(bug_error(exchange.request_id))
+            self._fail_by_bug(exchange)
 
     def refuse_head(self, exchange: Exchange) -> None:
         """A request has come whose head is too large."""
@@ -187,22 +191,41 @@ class Service:
     # -- Routes that wait --------------------------------------------------------------------------
 
     def _score(self, exchange: Exchange) -> None:
-        self._start(exchange, self._scoring.serve(exchange))
+        self._start(exchange, self._scoring.serve)
 
     def _feedback(self, exchange: Exchange) -> None:
-        self._start(exchange, self._take_feedback(exchange))
+        self._start(exchange, self._take_feedback)
 
     async def _take_feedback(self, exchange: Exchange) -> None:
+        await self._bodies.receive(exchange)
+        exchange.reply(200, b'{"status": "Feedback received."}')
+
+    def _start(self, exchange: Exchange, serve: Serve) -> None:
+        # The constant name spares the formatting of one; the task copies the context, so requests share none.
+        exchange.task = asyncio.Task(self._answer(exchange, serve), loop=self.loop, name="request")
+
+    async def _answer(self, exchange: Exchange, serve: Serve) -> None:
+        """Serve, and answer whatever comes of it."""
+        self._request_deadlines.add(exchange, exchange.arrived_s)
         try:
-            await self._bodies.receive(exchange)
+            await serve(exchange)
         except RequestError as error:
             exchange.fail(error)
-        else:
-            exchange.reply(200, b'{"status": "Feedback received."}')
+        except asyncio.CancelledError:
+            if not exchange.expired:
+                raise  # the client has gone
+            exchange.fail(exchange.timeout_error())
+        except Exception:
+            self._fail_by_bug(exchange)
+        finally:
+            self._request_deadlines.discard(exchange)
 
-    def _start(self, exchange: Exchange, serving: Coroutine[Any, Any, None]) -> None:
-        # The constant name spares the formatting of one; the task copies the context, so requests share none.
-        exchange.task = asyncio.Task(serving, loop=self.loop, name="request")
+    def _fail_by_bug(self, exchange: Exchange) -> None:
+        """Log the exception being handled; the client is told nothing but where to look."""
+        _log.exception("request %s failed by a bug", exchange.request_id)
+        exchange.fail(
+            SystemFailure(f"The server failed to serve this request; its log says why (request {exchange.request_id}).")
+        )
 
     def _log_request(self, exchange: Exchange, took_s: float) -> None:
         status = "gone" if exchange.status < 0 else str(exchange.status)
@@ -210,21 +233,6 @@ class Service:
             "%s %s %s %.1f ms %s",
             exchange.method, _loggable(exchange.message.path), status, took_s * 1000, exchange.request_id,
         )  # fmt: skip
-
-
-class Complaints:
-    """Log lines that a client could cause at any rate: at most one a second per cause."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._next_s: dict[int, float] = {}
-
-    def say(self, cause: int, text: str, *values: object) -> None:
-        """Log, unless the same cause was logged within the last second."""
-        now_s = self._clock()
-        if now_s >= self._next_s.get(cause, 0.0):
-            self._next_s[cause] = now_s + 1.0
-            _log.warning(text, *values)
 
 
 def _loggable(path: str) -> str:

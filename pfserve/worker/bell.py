@@ -33,6 +33,7 @@ class Bell:
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in self._signals:
             signal.signal(number, _wake_only)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._signals)  # whoever started us may have blocked them
 
     def close(self) -> None:
         """Close the pipe. Handlers stay; a child resets them."""

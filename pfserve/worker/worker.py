@@ -6,10 +6,12 @@ Nothing is decided here but the order of things: build, serve, drain, end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import resource
+import socket
 import sys
 import time
 from typing import Any
@@ -63,7 +65,9 @@ class Worker:
         self._duty = duty
         self._loop = loop
         self._gate = Gate(duty.region, duty.seat)
-        self._lane = ThreadLane(config.threads * plan.width, loop, on_exhausted=self._ask_replacement)
+        self._lane = ThreadLane(
+            config.threads * plan.width, loop, patience_s=config.stuck_after_s, on_exhausted=self._ask_replacement
+        )
         self._service = Service(
             plan,
             Executor(plan, self._lane),
@@ -84,22 +88,23 @@ class Worker:
             max_connections=connection_limit(config.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         self._beat = Beat(duty.region, duty.seat, loop, self._tick)
-        self._order: asyncio.Future[Drain] = loop.create_future()
+        self._orders: asyncio.Queue[Drain] = asyncio.Queue()
 
     async def run(self) -> int:
         """Serve, then drain as ordered; a later order replaces an earlier one."""
         self._start()
-        order = await self._order
+        order = await self._orders.get()
         while True:
-            self._order = self._loop.create_future()
             draining = self._loop.create_task(self._drain(order))
-            either: list[asyncio.Future[Any]] = [draining, self._order]
+            newer = self._loop.create_task(self._orders.get())
+            either: list[asyncio.Task[Any]] = [draining, newer]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if draining.done():
+                newer.cancel()
                 draining.result()
                 return 0
             draining.cancel()
-            order = self._order.result()
+            order = newer.result()
 
     def _start(self) -> None:
         """Be ready first, then say so: from the word LIVE on, other workers pass connections here."""
@@ -121,8 +126,8 @@ class Worker:
 
     def _hear_leader(self) -> None:
         for message in self._duty.channel.receive():
-            if isinstance(message, Drain) and not self._order.done():
-                self._order.set_result(message)
+            if isinstance(message, Drain):
+                self._orders.put_nowait(message)
         if self._duty.channel.closed:  # without a leader nobody would reap, replace or drain this worker
             os._exit(0)
 
@@ -134,10 +139,18 @@ class Worker:
         await asyncio.sleep(min(order.delay_s, max(0.0, deadline_s - time.monotonic())))
         self._duty.region.states[self._duty.seat] = SeatState.DRAINING
         self._acceptor.stop_accepting()
+        if self._duty.region.draining:
+            self._stop_listening()
         dropped = await self._service.finish(deadline_s)
         if dropped:
             _log.warning("seat %d (pid %d): %d requests lost at the deadline", self._duty.seat, os.getpid(), dropped)
         self._acceptor.close()
+
+    def _stop_listening(self) -> None:
+        """Let the kernel refuse new connections. Closing would not do: master and leader have the sockets too."""
+        for listener in self._duty.listeners:
+            with contextlib.suppress(OSError):  # another worker was quicker
+                listener.shutdown(socket.SHUT_RDWR)
 
 
 def _web_settings(config: ServeConfig) -> Settings:

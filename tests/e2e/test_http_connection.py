@@ -75,7 +75,16 @@ def test_a_body_nobody_reads_does_not_cost_the_connection(rig: Rig) -> None:
         assert wire.answer().status == 200
 
 
-@pytest.mark.parametrize("protocol", ["h2c", "websocket", "TLS/1.0"])
+def test_javas_wish_for_http_2_costs_no_connection(rig: Rig) -> None:
+    with rig.connect() as wire:
+        for _ in range(3):
+            wire.send(post("x", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAA"))
+            answer = wire.answer()
+            assert answer.status == 200
+            assert "connection" not in answer.headers
+
+
+@pytest.mark.parametrize("protocol", ["websocket", "TLS/1.0"])
 def test_a_wish_to_upgrade_is_ignored(rig: Rig, protocol: str) -> None:
     with rig.connect() as wire:
         wire.send(post("x", "Connection: Upgrade", f"Upgrade: {protocol}"))
@@ -189,6 +198,7 @@ GARBAGE = [
     b"GET http://[x HTTP/1.1\r\nHost: rig\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 tls",
     b"\x00\x00\x00\x00",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"<script>alert(1)</script> / HTTP/1.1\r\n\r\n",
 ]
 
@@ -222,7 +232,7 @@ def test_a_scan_is_logged_once_a_second(rig: Rig, caplog: pytest.LogCaptureFixtu
 def test_random_bytes_never_harm_the_server(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     dice = random.Random(7)
     valid = post("hello", "Expect: 100-continue", "x-request-id: a") + get("/health")
-    for _ in range(150):
+    for _ in range(100):
         data = bytearray(valid)
         for _ in range(dice.randrange(1, 6)):
             data[dice.randrange(len(data))] = dice.randrange(256)
@@ -277,6 +287,18 @@ def test_draining_lets_requests_finish_and_closes_the_rest() -> None:
             assert finished.result(WAIT_S) == 0
 
 
+def test_draining_closes_a_connection_that_becomes_idle_later() -> None:
+    with serving(capacity=0) as rig, rig.connect() as wire:
+        request = post("x" * 1000)
+        wire.send(request[:-1])
+        answer = wire.answer()
+        assert answer.status == 429
+        assert "connection" not in answer.headers
+        rig.call(rig.service.refuse)
+        wire.send(request[-1:])
+        assert wire.at_end()
+
+
 def test_what_does_not_finish_in_time_is_dropped() -> None:
     with serving() as rig:
 
@@ -297,7 +319,7 @@ def test_an_idle_connection_is_given_away_without_its_client_noticing() -> None:
     with serving() as giver, serving() as taker, giver.connect() as wire:
         wire.send(post("one"))
         assert wire.answer().status == 200
-        given = giver.call(lambda: [c.detach() for c in giver.service.idle_connections()][0])
+        given = giver.call(lambda: next(c.detach() for c in giver.service.idle_connections()))
         assert given is not None
         eventually(lambda: giver.closed == 1, within_s=WAIT_S, why="the giver still has it")
         taker.call(lambda: taker.loop.connect_accepted_socket(taker.service.protocol, given))

@@ -58,9 +58,16 @@ def test_a_chunked_body_beyond_the_limit_is_cut_off() -> None:
         assert wire.at_end()
 
 
-def test_broken_chunks() -> None:
+@pytest.mark.parametrize("together", [True, False])
+def test_broken_chunks(together: bool) -> None:
     with serving() as rig, rig.connect() as wire:
-        wire.send(chunked(b"abc", end=False) + b"no size\r\n")
+        good, bad = chunked(b"abc", end=False), b"no size\r\n"
+        if together:
+            wire.send(good + bad)
+        else:
+            wire.send(good)
+            eventually(lambda: rig.gate.looks == 1, within_s=WAIT_S, why="nobody looked")
+            wire.send(bad)
         answer = wire.answer()
         assert (answer.status, answer.code, answer.headers["connection"]) == (400, "BadRequest", "close")
         assert wire.at_end()
@@ -82,6 +89,7 @@ def test_too_many_bytes_of_bodies_at_once() -> None:
             first.send(b"x")
             assert first.answer().status == 200
         assert rig.call(lambda: rig.service._bodies.in_flight_bytes) == 0
+        assert rig.call(lambda: len(rig.service._bodies._checks)) == 0
 
 
 HEAD_LIMIT = Limits(head_bytes=4096, linger_s=0.2)
@@ -140,6 +148,24 @@ def test_a_head_in_pieces_within_its_time() -> None:
         for byte in get("/health"):
             wire.send(bytes([byte]))
         assert wire.answer().status == 200
+
+
+def test_the_deadline_of_a_head_ends_with_the_head() -> None:
+    with serving() as rig, rig.connect() as wire:
+        wire.send(post("abc")[:10])
+        eventually(lambda: len(rig.service.head_deadlines) == 1, within_s=WAIT_S, why="the head has no deadline")
+        wire.send(post("abc")[10:])
+        assert wire.answer().status == 200
+        assert rig.call(lambda: len(rig.service.head_deadlines)) == 0
+
+
+def test_a_client_that_leaves_within_its_head() -> None:
+    with serving() as rig:
+        with rig.connect() as wire:
+            wire.send(b"POST /sc")
+            eventually(lambda: len(rig.service.head_deadlines) == 1, within_s=WAIT_S, why="the head has no deadline")
+        eventually(lambda: rig.closed == 1, within_s=WAIT_S, why="the connection was not closed")
+        assert rig.call(lambda: len(rig.service.head_deadlines)) == 0
 
 
 @pytest.mark.parametrize(

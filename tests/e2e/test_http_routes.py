@@ -91,7 +91,7 @@ def test_connect_is_no_proxy(rig: Rig) -> None:
     with rig.connect() as wire:
         wire.send(b"CONNECT example.com:443 HTTP/1.1\r\nHost: rig\r\n\r\n")
         answer = wire.answer()
-        assert (answer.status, answer.headers["connection"]) == (404, "close")
+        assert (answer.status, answer.headers["connection"]) == (405, "close")
         assert wire.at_end()
 
 
@@ -124,6 +124,13 @@ def test_every_reply_has_an_id_a_version_and_a_date(rig: Rig, request_bytes: byt
     assert headers["x-ms-server-version"] == "pfserve/9.9.9"
     assert headers["date"].endswith(" GMT")
     assert headers["access-control-allow-origin"] == "*"
+
+
+def test_the_date_is_that_of_the_last_tick(rig: Rig) -> None:
+    rig.call(lambda: rig.service.heads.refresh(0.0))
+    assert rig.ask(get("/health")).headers["date"] == "Thu, 01 Jan 1970 00:00:00 GMT"
+    rig.call(rig.service.tick)
+    assert "1970" not in rig.ask(get("/health")).headers["date"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from eventually import eventually
-from instance import Instance, children, instance, wait_until_inside, write_flow
+from instance import Instance, children, instance, wait_until_running, write_flow
 
 UNSHARE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
@@ -40,7 +41,7 @@ def states_below(pid: int) -> dict[int, str]:
 
 def test_pid_1_reaps_orphans_drains_and_exits_with_0(tmp_path: Path) -> None:
     flow = write_flow(tmp_path / "flow")
-    with instance(flow, "--max-concurrent-requests=1", wrapper=UNSHARE) as server:
+    with instance(flow, wrapper=UNSHARE) as server:
         server.ready()
         master = init_of(server)
         family = states_below(master)
@@ -52,7 +53,7 @@ def test_pid_1_reaps_orphans_drains_and_exits_with_0(tmp_path: Path) -> None:
 
         server.ask("orphan:1000")  # still there at the end
         request = server.asking("wait:1.5")
-        wait_until_inside(server)
+        wait_until_running(flow, "wait:1.5")
         everybody = states_below(master)
         os.kill(master, signal.SIGTERM)
         assert server.exit_code() == 0

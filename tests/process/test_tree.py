@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import os
+import random
 import signal
 import socket
+import subprocess
+import sys
+from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
+
 from eventually import eventually
-from instance import Instance, alive, children, imported_by, instance, wait_until_inside, write_flow
+from instance import Instance, alive, children, imported_by, instance, wait_until_running, write_flow
 
 
 @pytest.fixture
@@ -39,6 +45,14 @@ def test_the_workers_serve_and_the_master_has_seen_nothing_of_the_flow(flow: Pat
         assert server.stop() == 0
 
 
+def test_above_the_fork_line_nothing_brings_a_loop_or_a_client() -> None:
+    heavy = {"asyncio", "aiohttp", "uvloop", "jinja2", "yaml", "concurrent", "opentelemetry", "tiktoken", "ssl"}
+    program = "import sys, pfserve.cli, pfserve.config, pfserve.master; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
+    assert "pfserve.master.master" in loaded.stdout.split()
+    assert heavy.isdisjoint(loaded.stdout.split())
+
+
 def test_the_pidfile_names_the_master_and_is_gone_afterwards(flow: Path, tmp_path: Path) -> None:
     with instance(flow, f"--pidfile={tmp_path / 'pid'}") as server:
         server.ready()
@@ -52,10 +66,9 @@ def test_the_pidfile_names_the_master_and_is_gone_afterwards(flow: Path, tmp_pat
 
 def test_a_killed_worker_is_replaced_and_its_ticket_is_free_again(flow: Path) -> None:
     with instance(flow, "--max-concurrent-requests=1") as server:
-        before = server.ready().workers()
-        lost = server.asking("block:30")
-        wait_until_inside(server)
-        victim = next(pid for pid in before if Path(f"/proc/{pid}/syscall").exists() and _sleeps(pid))
+        lost = server.ready().asking("block:30")
+        victim = wait_until_running(flow, "block:30")
+        assert server.ask()[0] == 429
         os.kill(victim, signal.SIGKILL)
         with pytest.raises(OSError):
             lost.result(5)
@@ -65,14 +78,11 @@ def test_a_killed_worker_is_replaced_and_its_ticket_is_free_again(flow: Path) ->
         assert server.stop() == 0
 
 
-def _sleeps(pid: int) -> bool:
-    """Whether the process is in clock_nanosleep, which is what time.sleep calls."""
-    return Path(f"/proc/{pid}/wchan").read_text() in ("hrtimer_nanosleep", "do_nanosleep")
-
-
 def test_a_killed_leader_takes_its_workers_along_and_a_new_one_serves(flow: Path) -> None:
     with instance(flow) as server:
-        leader, workers = server.ready().leader(), server.workers()
+        server.ready().asking("block:60")  # a worker that cannot hear that its channel is closed
+        wait_until_running(flow, "block:60")
+        leader, workers = server.leader(), server.workers()
         os.kill(leader, signal.SIGKILL)
         eventually(lambda: all_gone(leader, *workers), within_s=5, why="the workers should die with their leader")
         assert server.ready(generation=2).ask()[0] == 200
@@ -82,7 +92,9 @@ def test_a_killed_leader_takes_its_workers_along_and_a_new_one_serves(flow: Path
 
 def test_a_killed_master_takes_everything_along(flow: Path) -> None:
     with instance(flow) as server:
-        tree = [server.ready().leader(), *server.workers()]
+        server.ready().asking("block:60")
+        wait_until_running(flow, "block:60")
+        tree = [server.leader(), *server.workers()]
         server.signal(signal.SIGKILL)
         server.process.wait(5)
         eventually(lambda: all_gone(*tree), within_s=5, why="leader and workers should die with the master")
@@ -111,6 +123,24 @@ def test_a_stopped_holder_of_the_lock_is_killed(flow: Path) -> None:
         assert server.stop() == 0
 
 
+def test_after_a_row_of_kills_under_load_the_bound_is_still_exact(flow: Path) -> None:
+    with instance(flow, "--max-concurrent-requests=3") as server:
+        server.ready()
+        draw = random.Random(7)
+        for turn in range(12):
+            load = [server.asking("wait:0.2") for _ in range(6)]
+            eventually(server.workers, within_s=10, why="there should be a worker to kill")
+            victim = server.leader() if turn % 4 == 3 else draw.choice(server.workers())
+            os.kill(victim, signal.SIGKILL)
+            wait(load)
+            eventually(lambda: server.ask()[0] == 200, within_s=10, why=f"it should serve after kill {turn}")
+        eventually(lambda: len(server.workers()) == 2, within_s=10, why="there should be two workers again")
+        held = [server.asking("wait:1.5") for _ in range(3)]
+        eventually(lambda: server.ask()[0] == 429, within_s=1, why="three requests should fill the instance")
+        assert [request.result(5)[0] for request in held] == [200, 200, 200]
+        assert server.stop() == 0
+
+
 def test_what_user_code_left_running_is_adopted_and_ended_with_the_server(flow: Path) -> None:
     with instance(flow) as server:
         orphan = int(server.ready().ask("orphan:1000")[1])
@@ -123,18 +153,53 @@ def test_what_user_code_left_running_is_adopted_and_ended_with_the_server(flow: 
 
 
 def test_sigterm_lets_a_request_finish(flow: Path) -> None:
-    with instance(flow, "--max-concurrent-requests=1") as server:
+    with instance(flow) as server:
         request = server.ready().asking("wait:1.5")
-        wait_until_inside(server)
+        wait_until_running(flow, "wait:1.5")
         server.signal(signal.SIGTERM)
         assert server.exit_code() == 0
         assert request.result(1)[0] == 200
 
 
-def test_a_signal_to_the_whole_group_lets_a_request_finish(flow: Path) -> None:
-    with instance(flow, "--max-concurrent-requests=1") as server:
+def test_while_it_drains_new_connections_are_refused(flow: Path) -> None:
+    with instance(flow) as server:
         request = server.ready().asking("wait:1.5")
-        wait_until_inside(server)
+        wait_until_running(flow, "wait:1.5")
+        server.signal(signal.SIGTERM)
+
+        eventually(lambda: not server.listens(), within_s=1, why="nobody should listen any more")
+        assert not request.done()
+        assert server.exit_code() == 0
+
+
+def test_idle_and_silent_connections_do_not_hold_the_drain_up(flow: Path) -> None:
+    with instance(flow) as server, socket.socket() as silent:
+        idle = http.client.HTTPConnection("127.0.0.1", server.ready().port, timeout=5)
+        idle.request("GET", "/health")
+        idle.getresponse().read()
+        silent.connect(("127.0.0.1", server.port))
+        assert server.get("/health") == 200  # accepted after the silent one, so that one is too
+        server.signal(signal.SIGTERM)
+        assert server.exit_code(within_s=5) == 0
+        idle.close()
+
+
+def test_stop_during_a_reload_cuts_the_time_of_the_old_generation_short(flow: Path) -> None:
+    with instance(flow, "--grace-s=1") as server:
+        request = server.ready().asking("wait:30")
+        wait_until_running(flow, "wait:30")
+        server.signal(signal.SIGHUP)
+        server.ready(generation=2)
+        assert not request.done()
+        server.signal(signal.SIGTERM)
+        assert server.exit_code(within_s=5) == 0
+        assert isinstance(request.exception(1), OSError)
+
+
+def test_a_signal_to_the_whole_group_lets_a_request_finish(flow: Path) -> None:
+    with instance(flow) as server:
+        request = server.ready().asking("wait:1.5")
+        wait_until_running(flow, "wait:1.5")
         os.killpg(server.master, signal.SIGINT)
         assert server.exit_code() == 0
         assert request.result(1)[0] == 200
@@ -152,9 +217,9 @@ def test_during_the_drain_delay_it_serves_but_is_unready(flow: Path) -> None:
 
 
 def test_a_request_that_outlasts_the_grace_is_lost_and_the_exit_code_is_0(flow: Path) -> None:
-    with instance(flow, "--max-concurrent-requests=1", "--grace-s=1") as server:
+    with instance(flow, "--grace-s=1") as server:
         request = server.ready().asking("wait:30")
-        wait_until_inside(server)
+        wait_until_running(flow, "wait:30")
         server.signal(signal.SIGTERM)
         assert server.exit_code(within_s=5) == 0
         assert isinstance(request.exception(1), OSError)
@@ -162,9 +227,9 @@ def test_a_request_that_outlasts_the_grace_is_lost_and_the_exit_code_is_0(flow: 
 
 
 def test_a_worker_that_cannot_hear_is_killed_at_the_deadline(flow: Path) -> None:
-    with instance(flow, "--max-concurrent-requests=1", "--grace-s=1") as server:
+    with instance(flow, "--grace-s=1") as server:
         request = server.ready().asking("block:30")
-        wait_until_inside(server)
+        wait_until_running(flow, "block:30")
         server.signal(signal.SIGTERM)
         assert server.exit_code(within_s=5) == 0
         assert isinstance(request.exception(1), OSError)
@@ -172,12 +237,12 @@ def test_a_worker_that_cannot_hear_is_killed_at_the_deadline(flow: Path) -> None
 
 
 def test_the_second_signal_means_now(flow: Path) -> None:
-    with instance(flow, "--max-concurrent-requests=1") as server:
+    with instance(flow) as server:
         request = server.ready().asking("wait:30")
         tree = [server.leader(), *server.workers()]
-        wait_until_inside(server)
+        wait_until_running(flow, "wait:30")
         server.signal(signal.SIGTERM)
-        eventually(lambda: server.get("/readyz") == 503, within_s=5, why="it should be draining")
+        eventually(lambda: "draining" in server.log(), within_s=5, why="it should be draining")
         server.signal(signal.SIGINT)
         assert server.exit_code(within_s=5) == 0
         assert isinstance(request.exception(1), OSError)
@@ -230,6 +295,18 @@ def test_a_port_in_use_is_told_before_anything_is_imported(flow: Path) -> None:
             assert server.exit_code() == 5
             assert f"127.0.0.1:{port}" in server.log()
             assert not imported_by(flow)
+
+
+def test_of_two_servers_that_start_at_once_one_is_told_that_the_port_is_in_use(tmp_path: Path) -> None:
+    flow = write_flow(tmp_path / "flow", "time.sleep(1)\n")
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", 0))
+        with instance(flow, f"--port={other.getsockname()[1]}") as server:
+            eventually(lambda: imported_by(flow), within_s=10, why="the server should have bound the same port")
+            other.listen()
+            assert server.exit_code() == 5
+            assert "in use" in server.log()
 
 
 def test_a_pidfile_that_cannot_be_written_is_told(flow: Path, tmp_path: Path) -> None:
@@ -294,13 +371,13 @@ def test_signal_handlers_and_folder_are_restored_after_the_import(tmp_path: Path
         "signal.alarm(1)\n"
     )
     flow = write_flow(tmp_path / "flow", disturb)
-    with instance(flow, "--max-concurrent-requests=1") as server:
+    with instance(flow) as server:
         worker = server.ready().workers()[0]
         assert Path(f"/proc/{worker}/cwd").resolve() == tmp_path
         os.kill(worker, signal.SIGKILL)
         eventually(lambda: worker not in server.workers() and len(server.workers()) == 2, within_s=5, why="reaped")
         request = server.asking("wait:1.5")
-        wait_until_inside(server)
+        wait_until_running(flow, "wait:1.5")
         os.killpg(server.master, signal.SIGTERM)
         assert server.exit_code() == 0
         assert request.result(1)[0] == 200

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
+import msgspec
 import pytest
 
-from bench.contest import Contest, Sample
+from bench.contest import Contest, Sample, check_answers
+from bench.server import Launch
+from bench.systems import JSON_ONLY
+from bench.throughput import BODY, unseen
 from bench.wrk import Load, Reading
 
 
@@ -45,3 +51,33 @@ def test_doubts(samples, doubt):
 
 def test_two_generator_threads_may_use_more_than_one_core():
     assert contest(sample(generator=1.2), threads=2).voids() == ()
+
+
+class FakeServer:
+    def __init__(self, system, answer, status=200):
+        self.launch = Launch(system, ())
+        self._reply = status, answer
+
+    def ask(self, method, path, body):
+        return self._reply
+
+
+@pytest.mark.parametrize(
+    ("other", "alike"),
+    [
+        (FakeServer("peer", b'{ "answer": "a" }'), True),  # spacing is not part of the answer
+        (FakeServer("peer", b'{"answer":"b"}'), False),
+        (FakeServer("peer", b'{"answer":"a"}', 500), False),
+        (FakeServer(JSON_ONLY, b'{"answer":"b"}'), True),
+    ],
+    ids=["same", "another answer", "another status", "the JSON-only server"],
+)
+def test_nobody_wins_by_doing_less(other, alike):
+    servers = [FakeServer("pfserve", b'{"answer":"a"}'), other]
+    with nullcontext() if alike else pytest.raises(RuntimeError, match="do not answer alike"):
+        check_answers(servers, "/score", "{}")
+
+
+def test_no_two_probes_are_the_same():
+    assert len({unseen() for _ in range(100)}) == 100
+    assert all(set(msgspec.json.decode(body)) == {"text"} for body in (unseen(), BODY))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pfserve.compiler import check
+from pfserve.compiler import compile_flow
 from pfserve.errors import UserError
+from pfserve.flow import parse_flow
 from pfserve.plan import Access, AccessKind, Guard, Lane, Plan, Reference, StepKind
 
 if TYPE_CHECKING:
@@ -183,11 +185,23 @@ LITERALS = {
 }
 
 
+CLASSES = """
+from enum import Enum
+from typing import Optional
+
+class Color(str, Enum):
+    RED = 'red'
+
+class Secret(str):
+    pass
+
+"""
+
+
 @pytest.mark.parametrize("parameter", LITERALS)
 def test_a_literal_is_converted_by_the_annotation(flows: Flows, parameter: str) -> None:
     yaml, expected = LITERALS[parameter]
-    head = "from enum import Enum\nfrom typing import Optional\nclass Color(str, Enum):\n    RED = 'red'\nclass Secret(str): pass\n"
-    code = TOOL + head + f"@tool\ndef a({parameter}):\n    return x\n"
+    code = TOOL + CLASSES + f"@tool\ndef a({parameter}):\n    return x\n"
     assert run(flows.compile({"flow.dag.yaml": flow(node("a", f"x: {yaml}")), "a.py": code})) == {"out": expected}
 
 
@@ -294,15 +308,14 @@ def test_a_flow_without_anything_is_a_plan(flows: Flows) -> None:
     assert (plan.steps, plan.chains, plan.width, run(plan)) == ((), (), 0, {})
 
 
-def test_a_check_reports_instead_of_raising(flows: Flows) -> None:
-    good = flows.write(
-        {"flow.dag.yaml": flow(node("a", "x: 1, y: 2")), "a.py": TOOL + "@tool\ndef a(x):\n    return x\n"}
-    )
-    prepared: list[str] = []
-    report = check(good, prepare=lambda source: prepared.append(source.name))
-    assert report.is_good
-    assert report.warnings == ("flow.dag.yaml:6: node 'a' gives 'y', which a() does not take",)
-    assert prepared == [good.name]
-    report = check(flows.write({"flow.dag.yaml": "inputs: ["}))
-    assert not report.is_good
-    assert [mistake.line for mistake in report.mistakes] == [1]
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+@pytest.mark.parametrize(("example", "lane"), [("sync-echo", Lane.THREAD), ("async-echo", Lane.LOOP)])
+def test_the_echo_examples_are_one_chain(example: str, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "promptflow", ModuleType("promptflow"))
+    monkeypatch.setitem(sys.modules, "promptflow.core", sys.modules["house"])
+    plan = compile_flow(parse_flow(EXAMPLES / example))
+    assert [(chain.lane, len(chain.steps)) for chain in plan.chains] == [(lane, 2)]
+    assert plan.warnings == ()
+    assert plan.steps[0].function(text="hello") == "You said: hello. Thank you.\n"

@@ -27,7 +27,8 @@ ONE = "Please make sure you have one and only one tool definition in your script
 FLOW_MISTAKES = {
     "duplicate node": (
         HEAD + NODE + NODE,
-        "flow.dag.yaml:11: Node with name 'a' appears more than once, first on line 6; give every node a name of its own",
+        "flow.dag.yaml:11: Node with name 'a' appears more than once, first on line 6; "
+        "give every node a name of its own",
     ),
     "unknown flow input": (
         HEAD + NODE.replace("inputs.text", "inputs.txt"),
@@ -56,7 +57,12 @@ FLOW_MISTAKES = {
     "section": (
         HEAD + NODE + NODE.replace("name: a", "name: b").replace("inputs.text", "a.outputs.x"),
         "flow.dag.yaml:15: The section 'outputs' of reference is currently unsupported. "
-        "Please specify the output part of the node 'a'.",
+        "Please specify the output part of the node 'a': ${a.output.x}.",
+    ),
+    "an index without its dot": (
+        HEAD + NODE + NODE.replace("name: a", "name: b").replace("inputs.text", "a.output['x'].y"),
+        "flow.dag.yaml:15: The section 'output['x']' of reference is currently unsupported. "
+        "Please specify the output part of the node 'a': ${a.output.['x'].y}.",
     ),
     "circle of one": (
         HEAD + NODE.replace("inputs.text", "a.output"),
@@ -82,6 +88,10 @@ FLOW_MISTAKES = {
     "image input": (
         HEAD.replace("{type: string}", "{type: image}") + NODE,
         "flow.dag.yaml:2: input 'text' is of type image, which this version cannot take yet",
+    ),
+    "image in a default": (
+        HEAD.replace("{type: string}", "{type: object, default: {a: [{'data:image/png;path': x.png}]}}") + NODE,
+        "flow.dag.yaml:2: the default of input 'text' holds an image, which this version cannot take yet",
     ),
     "unknown output type": (
         HEAD.replace("{type: string, ref", "{type: lst, ref") + NODE,
@@ -110,6 +120,10 @@ FLOW_MISTAKES = {
     "unknown source type": (
         HEAD + NODE.replace("type: code", "type: coed"),
         "flow.dag.yaml:8: node 'a' has the unknown source type 'coed'; did you mean 'code'?",
+    ),
+    "no default variant": (
+        HEAD + NODE.replace("type: python", "use_variants: true"),
+        "flow.dag.yaml:6: node 'a' uses variants, but 'node_variants' has no default variant for it",
     ),
     "no source": (
         HEAD + NODE.replace("  source: {type: code, path: a.py}\n", ""),
@@ -196,6 +210,10 @@ PYTHON_MISTAKES = {
         "import sys\nsys.exit(3)\n",
         "a.py:2: calls sys.exit on import (exit code 3); a server cannot import it",
     ),
+    "no signature": (
+        GOOD + "a.__signature__ = 5\n",
+        "a.py: the tool 'a' has no readable signature: unexpected object 5 in __signature__ attribute",
+    ),
     "an exception that is none": (
         "class Odd(BaseException):\n    pass\nraise Odd()\n",
         "a.py:3: fails on import: Odd",
@@ -255,6 +273,11 @@ def test_a_mistake_in_a_template(flows: Flows, name: str) -> None:
 
 
 LITERAL_MISTAKES = {
+    "image": (
+        "text: dict",
+        "{type: image_url, image_url: {url: x}}",
+        "Input 'text' for node 'a' holds an image, which this version cannot take yet",
+    ),
     "int": ("text: int", "abc", "Input 'text' for node 'a' of value 'abc' is not type int."),
     "bool": ("text: bool", "1", "Input 'text' for node 'a' of value '1' is not type bool."),
     "list": ("text: list", "abc", "Input 'text' for node 'a' of value 'abc' is not type list."),
@@ -324,8 +347,8 @@ WARNINGS = {
         HEAD.replace("{type: string}", "{type: string}\n  n: {type: int, default: ''}") + NODE,
         GOOD,
         [
-            "flow.dag.yaml:3: The input for flow is incorrect. The value for flow input 'n' does not match the expected "
-            "type 'int'. Please change flow input type or adjust the input value in your input data. "
+            "flow.dag.yaml:3: The input for flow is incorrect. The value for flow input 'n' does not match the "
+            "expected type 'int'. Please change flow input type or adjust the input value in your input data. "
             "(Its default cannot be used: clients have to give it.)"
         ],
     ),
@@ -340,7 +363,19 @@ WARNINGS = {
     "an output's section": (
         HEAD.replace("a.output", "a.foo") + NODE,
         GOOD,
-        ["flow.dag.yaml:4: 'foo' in the reference of the output 'out' is read as 'output'; write ${a.output}"],
+        ["flow.dag.yaml:4: 'foo' in the reference of the output 'out' is read as 'output'; write: ${a.output}"],
+    ),
+    "an aggregation that could not run": (
+        HEAD
+        + NODE
+        + "- {name: b, type: llm, aggregation: true, source: {path: nowhere.jinja2}}\n"
+        + "- {name: c, type: python, aggregation: true, source: {type: package, tool: x.y}}\n",
+        GOOD,
+        [
+            "flow.dag.yaml:11: node 'b' is of type llm: as it is an aggregation, which is never run, it is not loaded",
+            "flow.dag.yaml:12: node 'c' has a source of type package: as it is an aggregation, which is never run, "
+            "it is not loaded",
+        ],
     ),
     "an aggregation's output": (
         HEAD.replace("a.output", "b.output")

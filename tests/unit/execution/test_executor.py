@@ -233,6 +233,7 @@ def test_a_missing_property_is_told_with_its_node(outcome, path, place):
         f"Flow execution failed. Invalid property '{spelling}' when accessing the node 'b'. "
         "Please check the property and try again."
     )
+    assert isinstance(failure.value.__cause__, LookupError | AttributeError | TypeError | RuntimeError)
 
 
 # -- failures ----------------------------------------------------------------------------------------

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
+from types import SimpleNamespace
 
 import pytest
 
+from eventually import eventually
+from pfserve.execution import ThreadLane
 from unit.execution.handmade import lane_of
 
 NEVER_S = 20
@@ -109,7 +113,23 @@ def test_an_exception_comes_back_and_the_thread_lives(on_loop, raised, expected,
     on_loop(main)
 
 
-def test_what_several_threads_finish_wakes_the_loop_once(on_loop):
+def test_the_loop_is_woken_once_for_all_that_is_finished_until_it_looks():
+    loop = asyncio.new_event_loop()
+    wake_ups = []
+    lane = ThreadLane(2, loop)
+    jobs = [lane.submit(lambda: None) for _ in range(3)]
+    loop.close()
+    lane._loop = SimpleNamespace(call_soon_threadsafe=wake_ups.append)
+    for job in jobs:
+        lane._hand_over(job)
+    assert len(wake_ups) == 1
+    wake_ups.pop()()
+    assert [job.future.done() for job in jobs] == [True] * 3
+    lane._hand_over(jobs[0])
+    assert len(wake_ups) == 1
+
+
+def test_what_several_threads_finish_comes_back_together(on_loop):
     async def main():
         loop = asyncio.get_running_loop()
         wake_ups = []
@@ -178,6 +198,36 @@ def test_a_thread_whose_request_is_gone_is_stuck_until_it_comes_back(on_loop):
             hold.let_go()
             await has_come_back(lane)
             assert lane.stuck == 0
+
+    on_loop(main)
+
+
+class Large:
+    """A value that can be watched."""
+
+
+def test_what_is_given_up_is_let_go_of_while_it_is_still_queued(on_loop):
+    async def main():
+        with lane_of(1) as lane:
+            holder, hold = await is_held(lane)
+            value = Large()
+            watched = weakref.ref(value)
+            job = lane.submit(lambda kept=value: kept)
+            del value
+            lane.abandon(job)
+            assert watched() is None
+            hold.let_go()
+            await holder
+
+    on_loop(main)
+
+
+def test_an_idle_thread_holds_nothing(on_loop):
+    async def main():
+        with lane_of(1) as lane:
+            watched = weakref.ref(await lane.run(Large))
+            await asyncio.sleep(0)  # the callback that brought it holds it too
+            eventually(lambda: watched() is None, within_s=10, why="the thread still holds its last result")
 
     on_loop(main)
 

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from pfserve.leader.roster import (
-    MOVES,
+from pfserve.leader.protocol import (
     Action,
     Announce,
     AskedDrain,
     AskedReplacement,
-    BecameReady,
     Beat,
+    BecameReady,
     Dump,
     Event,
     Exited,
     FailedToBoot,
     Halt,
     Kill,
-    Patience,
-    Phase,
-    Roster,
     Spawn,
     TellDrain,
 )
+from pfserve.leader.roster import MOVES, Patience, Phase, Roster
 
 # The histories leave out the seconds in which nothing happens; the roster must not take these for a pause of its own.
 PATIENCE = Patience(boot_timeout_s=20.0, stuck_after_s=30.0, finish_s=300.0, own_pause_s=1e9)

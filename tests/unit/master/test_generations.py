@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pfserve.master.generations import (
-    MOVES,
+from pfserve.master.generations import MOVES, Generations, Phase, Terms
+from pfserve.master.protocol import (
     Action,
     AskedReload,
     AskedStop,
@@ -19,13 +19,10 @@ from pfserve.master.generations import (
     Failed,
     Fork,
     FoundUnshareable,
-    Generations,
     Kill,
     LeaderExited,
-    Phase,
     Tell,
     TellDrain,
-    Terms,
 )
 
 TERMS = Terms(
@@ -59,6 +56,13 @@ HISTORIES: dict[str, History] = {
         (10.0, [AskedStop()], [BeginDrain(), TellDrain(1, 5.0, 35.0)]),
         (30.0, [LeaderExited(1, "exited with code 0")], []),
         (30.0, [Emptied(1)], [Exit(0)]),
+    ],
+    "asked to stop while no leader lives": [
+        *SERVING,
+        (10.0, died(1), [lost(1), Fork(2, 0, True)]),
+        (11.0, [Compiled(2), BecameReady(2)], []),
+        (12.0, died(2), [lost(2)]),
+        (12.05, [AskedStop()], [BeginDrain(), Exit(0)]),
     ],
     "asked twice: now, and still exit 0": [
         *SERVING,
@@ -158,7 +162,11 @@ HISTORIES: dict[str, History] = {
     ],
     "one reload at a time": [
         *SERVING,
-        (10.0, [AskedReload(), AskedReload()], [Tell("no reload: a generation is just getting ready"), Fork(2, 1, True)]),
+        (
+            10.0,
+            [AskedReload(), AskedReload()],
+            [Tell("no reload: a generation is just getting ready"), Fork(2, 1, True)],
+        ),
         (10.1, [AskedReload()], [Tell("no reload: a generation is just getting ready")]),
     ],
     "a reload waits for a block of seats": [

@@ -1,0 +1,6 @@
+from house import tool
+
+
+@tool
+def clean(text: str) -> str:
+    return text.strip()

@@ -1,0 +1,6 @@
+from house import tool
+
+
+@tool
+async def work(value: str) -> str:
+    return value

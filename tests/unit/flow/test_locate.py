@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pfserve.errors import CompileError
+from pfserve.flow import flow_name, locate_flow, parse_flow
+
+FOUND = [
+    # files in the folder, what is asked for, what is found
+    (["flow.dag.yaml"], "", "flow.dag.yaml"),
+    (["flow.dag.yml"], "", "flow.dag.yml"),
+    (["flow.flex.yaml", "a.prompty", "b.prompty"], "", "flow.flex.yaml"),
+    (["flow.flex.yml", "other.yaml"], "", "flow.flex.yml"),
+    (["a.prompty"], "", "a.prompty"),
+    (["flow.dag.yaml", "other.yaml"], "other.yaml", "other.yaml"),
+    (["flow.dag.yaml", "a.prompty"], "a.prompty", "a.prompty"),
+]
+
+
+@pytest.mark.parametrize(("files", "asked", "found"), FOUND)
+def test_found(tmp_path: Path, files: list[str], asked: str, found: str) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    assert locate_flow(tmp_path / asked) == tmp_path / found
+
+
+REFUSED = [
+    (
+        ["flow.dag.yaml", "flow.flex.yml"],
+        "",
+        "Multiple files flow.dag.yaml, flow.flex.yml exist in {}. Please specify a file or remove the extra YAML file.",
+    ),
+    ([], "", "Have found neither flow.dag.yaml nor flow.flex.yaml in {}"),
+    (["my.yaml"], "", "Have found neither flow.dag.yaml nor flow.flex.yaml in {}"),
+    (
+        ["a.prompty", "b.prompty"],
+        "",
+        "Have found neither flow.dag.yaml nor flow.flex.yaml in {} and there are more than 1 prompty file.",
+    ),
+    ([], "nothing", "there is no such file or folder"),
+    (["x.txt"], "x.txt", "a flow file ends in .yaml, .yml, .prompty, not in '.txt'"),
+]
+
+
+@pytest.mark.parametrize(("files", "asked", "message"), REFUSED)
+def test_refused(tmp_path: Path, files: list[str], asked: str, message: str) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    with pytest.raises(CompileError) as caught:
+        locate_flow(tmp_path / asked)
+    [diagnostic] = caught.value.diagnostics
+    assert diagnostic.message == message.format(tmp_path)
+    assert diagnostic.file == str(tmp_path / asked)
+    assert caught.value.exit_code == 3
+
+
+def test_a_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "flow.dag.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert locate_flow(Path(".")) == tmp_path / "flow.dag.yaml"
+
+
+@pytest.mark.parametrize(("folder", "name"), [("echo", "echo"), ("my.flow", "my"), ("a.b.c", "a.b")])
+def test_the_name_is_the_folders_without_its_final_suffix(tmp_path: Path, folder: str, name: str) -> None:
+    assert flow_name(tmp_path / folder / "flow.dag.yaml") == name
+
+
+def test_prompty_and_flex_are_recognised_and_not_yet_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.prompty").touch()
+    with pytest.raises(CompileError, match=r"^a\.prompty: prompty files cannot be served by this version yet$"):
+        parse_flow(tmp_path)
+    (tmp_path / "flow.dag.yaml").write_text("$schema: x\nentry: a:b\n")  # the content decides, not the name
+    with pytest.raises(
+        CompileError, match=r"^flow\.dag\.yaml:2: flex flows \('entry'\) cannot be served by this version"
+    ):
+        parse_flow(tmp_path)
