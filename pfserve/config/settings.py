@@ -149,7 +149,7 @@ SETTINGS: tuple[Setting, ...] = (
         flag="--stuck-after-s",
         variables=("PFSERVE_STUCK_AFTER_S",),
         help="Replace a worker whose event loop stands still for so long.",
-        parse=parse.number(1, _DAY_S),
+        parse=parse.number(2, _DAY_S),  # beats come once a second
         default=30,
         unit=SECONDS,
     ),

@@ -70,9 +70,6 @@ class Patience(msgspec.Struct, frozen=True):
     own_pause_s: float = 5.0  # a leader that slept this long was itself stopped, and so were its workers
 
 
-# -- The roster ------------------------------------------------------------------------------------
-
-
 class Member:
     """One seat and the process on it."""
 

@@ -72,9 +72,6 @@ class Terms(msgspec.Struct, frozen=True):
     longest_backoff_s: float = 5.0
 
 
-# -- The roster of generations ---------------------------------------------------------------------
-
-
 class Generation:
     """One leader with its workers."""
 

@@ -349,6 +349,8 @@ class Connection(BaseProtocol):
         transport = self.transport
         if self.state is not State.IDLE or transport is None or self._parser is None:
             return None
+        if transport.get_write_buffer_size():  # the end of a reply that its client is slow to take
+            return None
         transport.pause_reading()
         try:
             partial = self._parser.feed_eof()  # a part of a head, received behind an earlier request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pfserve.web.settings import Settings
 
 Serve = Callable[[Exchange], Coroutine[Any, Any, None]]
+
+_LOOK_AGAIN_S = 1.0
 
 _log = logging.getLogger(__name__)
 _requests_log = logging.getLogger("pfserve.requests")
@@ -117,15 +120,16 @@ class Service:
 
         Then drops what is left. Gives the number of requests that were dropped.
         """
-        self.refuse()
         self._changed = asyncio.Event()
-        while self.connections and (left_s := deadline_s - self.clock()) > 0:
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(left_s):
-                    await self._changed.wait()
-            except TimeoutError:
+        while True:
+            self.refuse()  # again and again: connections may still be on their way to this worker
+            left_s = deadline_s - self.clock()
+            if not self.connections or left_s <= 0:
                 break
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left_s, _LOOK_AGAIN_S)):
+                    await self._changed.wait()
         dropped = self.in_progress
         for connection in list(self.connections):
             connection.abort()

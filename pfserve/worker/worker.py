@@ -54,7 +54,15 @@ def run_worker(duty: Duty, plan: Plan) -> int:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    return loop.run_until_complete(Worker(duty, plan, loop).run())
+    life = loop.create_task(Worker(duty, plan, loop).run())
+    while True:
+        try:
+            return loop.run_until_complete(life)
+        except (SystemExit, KeyboardInterrupt) as exit_:
+            if life.done():
+                raise
+            # A task that user code started: asyncio lets these two through the loop, which then stops for all.
+            _log.error("seat %d: a task of the flow's code ended with %r; the worker goes on", duty.seat, exit_)
 
 
 class Worker:

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from eventually import eventually
 from serving import Server, serving, write_flow
 
-TOOL = '''
+TOOL = """
 import asyncio, sys, time
 from promptflow.core import tool
 
@@ -34,7 +35,7 @@ def work(text: str, n: int = 0) -> str:
     if text == "sleep":
         time.sleep(0.3)
     return f"{text}/{n}"
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +67,13 @@ def code_and_message(server: Server, body: bytes | str, status: int = 400) -> tu
 BODIES = {
     "malformed": (
         b'{"text": ',
-        "Promptflow executor received non json data, but there's more than 1 input fields, please use json request data "
-        "instead.",
+        "Promptflow executor received non json data, but there's more than 1 input fields, please use json request "
+        "data instead.",
     ),
     "empty": (
         b"",
-        "Promptflow executor received non json data, but there's more than 1 input fields, please use json request data "
-        "instead.",
+        "Promptflow executor received non json data, but there's more than 1 input fields, please use json request "
+        "data instead.",
     ),
     "missing": (b'{"n": 1}', "Required input fields ['text'] are missing in request data {'n': 1}"),
     "wrong type": (
@@ -86,8 +87,8 @@ BODIES = {
     "unserialisable": (
         b'{"text": "set"}',
         "The output 'answer' for flow is incorrect. The output value is not JSON serializable. JSON dump failed: "
-        "(TypeError) Object of type set is not JSON serializable. Please verify your flow output and make sure the value "
-        "serializable.",
+        "(TypeError) Object of type set is not JSON serializable. Please verify your flow output and make sure the "
+        "value serializable.",
     ),
 }
 
@@ -264,15 +265,13 @@ def test_a_full_instance_refuses_and_recovers(tmp_path: Path) -> None:
         assert b"--max-concurrent-requests" in told
         for client in refused:
             client.close()
-        eventually(
-            lambda: full.score({"text": "a"}).status == 200, within_s=5, why="the places were not given back"
-        )
+        eventually(lambda: full.score({"text": "a"}).status == 200, within_s=5, why="the places were not given back")
 
 
 def test_a_request_that_hangs_is_answered_and_its_worker_replaced(tmp_path: Path) -> None:
     tool = "import time\n" + ECHO_OR_HANG
     flow = write_flow(tmp_path / "hang", tool)
-    with serving(flow, "--workers", "1", "--request-timeout-ms", "400", "--stuck-after-s", "1") as running:
+    with serving(flow, "--workers", "1", "--request-timeout-ms", "400", "--stuck-after-s", "2") as running:
         answer = running.score({"text": "hang"})
         assert (answer.status, answer.error[0]) == (408, "RequestTimeout")
         eventually(
@@ -303,3 +302,26 @@ def test_an_async_node_that_hangs_costs_nothing(tmp_path: Path) -> None:
         assert running.score({"text": "a"}).json == {"answer": "a"}
         assert "exited" not in running.log
         assert time.monotonic() - started < 10
+
+
+def test_a_task_of_user_code_that_exits_does_not_end_the_worker(tmp_path: Path) -> None:
+    """asyncio lets SystemExit of any task out of the loop; the worker goes on with it."""
+    tool = """
+import asyncio, sys
+from promptflow.core import tool
+
+async def leave():
+    sys.exit(3)
+
+@tool
+async def work(text: str) -> str:
+    if text == "exit":
+        asyncio.get_running_loop().create_task(leave())
+        await asyncio.sleep(0.05)
+    return text
+"""
+    with serving(write_flow(tmp_path / "task", tool), "--workers", "1") as running:
+        assert running.score({"text": "exit"}).json == {"answer": "exit"}
+        assert running.score({"text": "a"}).json == {"answer": "a"}
+        assert "exited with code" not in running.log
+        assert "SystemExit(3)" in running.log

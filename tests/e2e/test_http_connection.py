@@ -299,6 +299,15 @@ def test_draining_closes_a_connection_that_becomes_idle_later() -> None:
         assert wire.at_end()
 
 
+def test_a_silent_latecomer_does_not_hold_up_the_end() -> None:
+    with serving() as rig:
+        rig.call(rig.service.refuse)
+        with rig.connect() as wire:
+            eventually(lambda: rig.service.connections, within_s=WAIT_S, why="the connection is missing")
+            assert rig.call(lambda: rig.service.finish(time.monotonic() + 60)) == 0
+            assert wire.at_end()
+
+
 def test_what_does_not_finish_in_time_is_dropped() -> None:
     with serving() as rig:
 

@@ -196,6 +196,22 @@ def test_an_idle_connection_is_closed() -> None:
         assert used.at_end()
 
 
+def test_a_client_that_never_takes_its_answer_is_cut_off() -> None:
+    async def answer(values: dict[str, object]) -> dict[str, object]:
+        return {"output": "x" * 20_000_000}
+
+    with serving(limits=Limits(keep_alive_s=0.0)) as rig, rig.connect() as wire:
+        rig.executor.answer = answer
+        wire.send(post("x"))
+
+        def flushing() -> bool:
+            return [connection.state.value for connection in rig.service.connections] == ["flushing"]
+
+        eventually(flushing, within_s=WAIT_S, why="the answer went out")
+        rig.call(rig.service.tick)
+        eventually(lambda: rig.closed == 1, within_s=WAIT_S, why="the connection was not closed")
+
+
 def test_a_tick_keeps_what_is_not_idle_for_long() -> None:
     with serving() as rig, rig.connect() as wire:
         wire.send(post("x"))
