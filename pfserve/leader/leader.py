@@ -163,18 +163,21 @@ class Leader:
 
     def _hear_workers(self) -> None:
         for seat, hand in self._hands.items():
-            for message in hand.channel.receive():
-                match message:
-                    case Ready():
-                        _log.info("%s: ready", self._name(hand))
-                        self._events.append(p.BecameReady(seat))
-                    case BootFailed(exit_code, text):
-                        self._events.append(p.FailedToBoot(seat, exit_code, text))
-                    case Replace(reason):
-                        self._events.append(p.AskedReplacement(seat, reason))
+            self._hear(hand)
             self._events.append(p.Beat(seat, self._post.region.beats[seat] / _NS))
             if hand.channel.closed:
                 self._bell.forget(hand.channel)
+
+    def _hear(self, hand: _Hand) -> None:
+        for message in hand.channel.receive():
+            match message:
+                case Ready():
+                    _log.info("%s: ready", self._name(hand))
+                    self._events.append(p.BecameReady(hand.seat))
+                case BootFailed(exit_code, text):
+                    self._events.append(p.FailedToBoot(hand.seat, exit_code, text))
+                case Replace(reason):
+                    self._events.append(p.AskedReplacement(hand.seat, reason))
 
     def _reap(self) -> None:
         """Take the exit of every child. Those that user code forked on import are none of ours."""
@@ -189,6 +192,7 @@ class Leader:
                 self._bury(hand, describe_exit(status))
 
     def _bury(self, hand: _Hand, how: str) -> None:
+        self._hear(hand)  # its last words come before its death
         lost = self._post.region.tickets[hand.seat]
         phase = self._roster.phase(hand.seat)
         level = logging.INFO if phase is Phase.LEAVING and not lost else logging.WARNING

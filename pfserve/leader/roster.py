@@ -128,7 +128,8 @@ class Roster:
         self._actions = []
         self._notice_own_pause(now_s)
         for event in events:
-            self._note(now_s, event)
+            if not self._halted:
+                self._note(now_s, event)
         if not self._halted:
             self._end(now_s) if self._drain else self._keep(now_s)
         return self._actions

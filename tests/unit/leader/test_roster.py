@@ -50,6 +50,10 @@ HISTORIES: dict[str, History] = {
         (1.1, [BecameReady(0)], [Announce()]),
         (2.0, [], []),
     ],
+    "a worker says why it cannot boot and exits, all at once: what it said is the generation's exit": [
+        (0.0, [], [Spawn(0), Spawn(1)]),
+        (1.0, [FailedToBoot(1, 3, "no flow"), Exited(1, "exited with code 3")], [Halt(3, "no flow")]),
+    ],
     "one dies after a long life: it is replaced at once": [
         *STARTED,
         (5.0, [*beats(5.0, 0, 1), Exited(0, "was killed")], [Spawn(0)]),
