@@ -45,6 +45,12 @@ class Verdict(msgspec.Struct, frozen=True):
         return median >= limit if self.budget.sense is Sense.AT_LEAST else median <= limit
 
 
+_CHAIN = "added CPU per request, 41 nodes against 1, over 40; 1 worker, wrk with 16 connections"
+_PARALLEL = "3 x 250 ms at once, then 1 s of {}; closed loop, C=1000, {}"
+_ASYNC = _PARALLEL.format("stub model", "2 workers, 500 clients")
+_SYNC = _PARALLEL.format("blocking", "8x4, 64 clients")
+_MIXED = "20 ms blocking, 1 s stub model, 1 ms blocking; 2x1, C=200, 100 clients in a closed loop"
+_MODEL = "one model node, 2 workers, 16 connections, stub model without latency"
 _LOADED = "2 workers, C=64, wrk with 16 connections; median of the rounds' ratios of requests/s"
 
 BUDGETS = (
@@ -54,6 +60,14 @@ BUDGETS = (
     Budget("P1.sync-flask", "sync echo flow / promptflow Flask", _LOADED, Sense.AT_LEAST, 35, "x"),
     Budget("P2.p50", "one connection, async echo: p50", "wrk with 1 connection", Sense.AT_MOST, 0.15, "ms"),
     Budget("P2.tail", "one connection, async echo: p99 / p50", "wrk with 1 connection", Sense.AT_MOST, 4, "x"),
+    Budget("P3.rate", "async benchmark: of 400 requests/s", _ASYNC, Sense.AT_LEAST, 0.97, "x"),
+    Budget("P3.p99", "async benchmark: p99 / 1.25 s", _ASYNC, Sense.AT_MOST, 1.10, "x"),
+    Budget("P3.memory", "async benchmark: the whole tree", f"PSS after load; {_ASYNC}", Sense.AT_MOST, 160, "MB"),
+    Budget("P4.rate", "sync benchmark: of 25.6 requests/s", _SYNC, Sense.AT_LEAST, 0.97, "x"),
+    Budget("P5.async", "another async node in a chain", _CHAIN, Sense.AT_MOST, 5, "us"),
+    Budget("P5.prompt", "another prompt node in a chain", _CHAIN, Sense.AT_MOST, 15, "us"),
+    Budget("P5.sync", "another fused sync node in a chain", _CHAIN, Sense.AT_MOST, 10, "us"),
+    Budget("P5.linear", "100 nodes / the line through 1 and 41", "the worst kind of chain", Sense.AT_MOST, 2, "x"),
     Budget(
         "P6.worker", "an extra worker", "slope of the tree's PSS after load, 1, 2, 4 workers", Sense.AT_MOST, 9, "MB"
     ),
@@ -62,6 +76,11 @@ BUDGETS = (
     ),
     Budget("P7.ready", "cold start to ready", "spawn to the first 200 on /health", Sense.AT_MOST, 0.5, "s"),
     Budget("P7.import", "import pfserve.cli", "a new interpreter, its own start included", Sense.AT_MOST, 0.15, "s"),
+    Budget("P13.connections", "upstream connections per worker and 1,000 calls", _MODEL, Sense.AT_MOST, 1, ""),
+    Budget("P13.cpu", "a model call, the request around it included", _MODEL, Sense.AT_MOST, 0.3, "ms"),
+    Budget("P14.rate", "mixed flow: of min(slots/sync time, clients/latency)", _MIXED, Sense.AT_LEAST, 0.9, "x"),
+    Budget("P14.flask", "mixed flow / promptflow Flask at 2x1", _MIXED, Sense.AT_LEAST, 10, "x"),
+    Budget("P15.time", "5 MB picture / bare aiohttp handler", "p50, 1 worker, 1 connection", Sense.AT_MOST, 1.3, "x"),
 )
 NUMBERS = tuple(dict.fromkeys(budget.number for budget in BUDGETS))
 

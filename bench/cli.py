@@ -30,14 +30,9 @@ def main() -> None:
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write every sample there.")
 @click.option("--examples", default=EXAMPLES, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--promptflow-python", type=click.Path(exists=True, path_type=Path), help="An interpreter with promptflow."
-)
-@click.option(
-    "--promptflow-venv",
-    default=VENV,
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Otherwise: the virtual environment for promptflow, made from PyPI if it is not there.",
+    "--promptflow-python",
+    type=click.Path(exists=True, path_type=Path),
+    help=f"An interpreter with promptflow; by default that of {VENV}, made from PyPI if it is not there.",
 )
 def compare_command(
     *,
@@ -47,7 +42,6 @@ def compare_command(
     json_file: Path | None,
     examples: Path,
     promptflow_python: Path | None,
-    promptflow_venv: Path,
 ) -> None:
     """Measure pfserve, promptflow and hand-written servers side by side, and judge the budgets.
 
@@ -59,9 +53,7 @@ def compare_command(
 
     @functools.cache
     def promptflow() -> Path:
-        return (
-            promptflow_python.absolute() if promptflow_python else systems.promptflow_python(promptflow_venv.absolute())
-        )
+        return promptflow_python.absolute() if promptflow_python else systems.promptflow_python(VENV)
 
     settings = Settings(rounds, seconds, examples.absolute(), promptflow)
     try:

@@ -7,12 +7,27 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from . import machine
+from .chains import chains
 from .coldstart import cold_start
 from .memory import memory
 from .part import Part, Say, Settings
+from .picture import picture
 from .throughput import alone, loaded
+from .upstream import upstream
+from .waiting import mixed, parallel_async, parallel_sync
 
-MEASURES: dict[str, Callable[[Settings, Say], Part]] = {"P1": loaded, "P2": alone, "P6": memory, "P7": cold_start}
+MEASURES: dict[str, Callable[[Settings, Say], Part]] = {
+    "P1": loaded,
+    "P2": alone,
+    "P3": parallel_async,
+    "P4": parallel_sync,
+    "P5": chains,
+    "P6": memory,
+    "P7": cold_start,
+    "P13": upstream,
+    "P14": mixed,
+    "P15": picture,
+}
 
 
 class Comparison(msgspec.Struct, frozen=True):

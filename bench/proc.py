@@ -78,6 +78,18 @@ def machine_busy_s() -> float:
     return parse_busy_s(_read(Path("/proc/stat")))
 
 
+def parse_callers(tcp: str, port: int) -> set[str]:
+    """The ports from which ``port`` was connected to: open connections and those closed less than a minute ago."""
+    ends = [[end.partition(":")[2] for end in line.split()[1:3]] for line in tcp.splitlines()[1:]]
+    wanted = f"{port:04X}"
+    return {other for end, other in (*ends, *map(reversed, ends)) if end == wanted and other != "0000"}
+
+
+def callers(port: int) -> set[str]:
+    """:func:`parse_callers` of this machine."""
+    return parse_callers(_read(Path("/proc/net/tcp")), port)
+
+
 def _every(name: str) -> list[str]:
     files = (entry / name for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [text for text in map(_read, files) if text]

@@ -32,9 +32,9 @@ class Launch(msgspec.Struct, frozen=True):
 class Server:
     """A launched system. Use as a context manager: leaving it leaves no process behind."""
 
-    def __init__(self, launch: Launch, port: int | None = None) -> None:
+    def __init__(self, launch: Launch) -> None:
         self.launch = launch
-        self.port = port or free_port()
+        self.port = free_port()
         self.started_s = 0.0
 
     @property

@@ -18,22 +18,34 @@ PFSERVE = "pfserve"
 FLASK = "promptflow Flask"
 FASTAPI = "promptflow FastAPI"
 HANDWRITTEN = "hand-written"
-JSON_ONLY = "hand-written, JSON only"
+DECODER = "bare aiohttp handler"
 
 
-def pfserve(flow: Path, workers: int, max_concurrent_requests: int = 64) -> Launch:
+def pfserve(flow: Path, workers: int, max_concurrent_requests: int = 64, *more: str) -> Launch:
     """Our server, by the interpreter that runs this."""
-    options = ("--workers", str(workers), "--max-concurrent-requests", str(max_concurrent_requests))
+    options = ("--workers", str(workers), "--max-concurrent-requests", str(max_concurrent_requests), *more)
     argv = (sys.executable, "-m", "pfserve", "serve", str(flow), "--host", "127.0.0.1", "--port", "{port}", *options)
     return Launch(PFSERVE, argv)
 
 
+def stub(latency_ms: int) -> Launch:
+    """pfserve's stand-in for a model, as an upstream."""
+    command = (sys.executable, "-m", "pfserve", "stub-llm", "--host", "127.0.0.1", "--port", "{port}")
+    return Launch("stub-llm", (*command, "--latency-ms", str(latency_ms), "--answer-tokens", "16"))
+
+
+def decoder() -> Launch:
+    """The bare aiohttp handler that decodes a picture."""
+    program = Path(__file__).parent / "peers" / "decoder.py"
+    return Launch(DECODER, (sys.executable, str(program), "{port}"))
+
+
 def handwritten(kind: str, flow: Path, workers: int) -> Launch:
-    """The hand-written server: ``kind`` is async, sync or json."""
+    """The hand-written server: ``kind`` is async or sync."""
     program = Path(__file__).parent / "peers" / "handwritten.py"
     (template,) = flow.glob("*.jinja2")
     argv = (sys.executable, str(program), kind, str(template), "{port}", str(workers))
-    return Launch(JSON_ONLY if kind == "json" else HANDWRITTEN, argv)
+    return Launch(HANDWRITTEN, argv)
 
 
 def promptflow(python: Path, engine: str, flow: Path, workers: int) -> Launch:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import contest, systems
 from .budgets import judge
-from .contest import Contest
+from .contest import CPU_PER_REQUEST, P50, P99, REQUESTS_PER_S, Contest
 from .part import Part, Say, Settings
 from .series import Series, ratio
 from .wrk import Load
@@ -44,17 +44,15 @@ def _loaded(kind: str, settings: Settings, say: Say) -> Part:
             systems.promptflow(python, "flask", copy, WORKERS),
             systems.promptflow(python, "fastapi", copy, WORKERS),
         ]
-        if kind == "async":
-            launches.append(systems.handwritten("json", flow, WORKERS))
         load = Load(16, settings.seconds, BODY)
         held = contest.hold(f"{kind} echo", launches, load, settings.rounds, probe=unseen, say=say)
-    ours = held.requests_per_s(systems.PFSERVE)
+    ours = held.of(systems.PFSERVE, REQUESTS_PER_S)
     verdicts = (
-        judge(f"P1.{kind}", ratio(ours, held.requests_per_s(systems.HANDWRITTEN))),
-        judge(f"P1.{kind}-flask", ratio(ours, held.requests_per_s(systems.FLASK))),
+        judge(f"P1.{kind}", ratio(ours, held.of(systems.HANDWRITTEN, REQUESTS_PER_S))),
+        judge(f"P1.{kind}-flask", ratio(ours, held.of(systems.FLASK, REQUESTS_PER_S))),
     )
-    ratios = [ratio(ours, held.requests_per_s(launch.system)) for launch in launches[1:]]
-    ratios.append(ratio(held.cpu_us(systems.PFSERVE), held.cpu_us(systems.HANDWRITTEN)))
+    ratios = [ratio(ours, held.of(launch.system, REQUESTS_PER_S)) for launch in launches[1:]]
+    ratios.append(ratio(held.of(systems.PFSERVE, CPU_PER_REQUEST), held.of(systems.HANDWRITTEN, CPU_PER_REQUEST)))
     return Part((*held.series(), *ratios), verdicts, held.voids())
 
 
@@ -64,9 +62,9 @@ def alone(settings: Settings, say: Say) -> Part:
     launches = [systems.pfserve(flow, 1), systems.handwritten("async", flow, 1)]
     load = Load(1, settings.seconds, BODY)
     held = contest.hold("one connection", launches, load, settings.rounds, probe=unseen, say=say)
-    verdicts = (judge("P2.p50", held.p50_ms(systems.PFSERVE)), judge("P2.tail", _tail(held)))
+    verdicts = (judge("P2.p50", held.of(systems.PFSERVE, P50)), judge("P2.tail", _tail(held)))
     return Part(held.series(), verdicts, held.voids())
 
 
 def _tail(held: Contest) -> Series:
-    return ratio(held.p99_ms(systems.PFSERVE), held.p50_ms(systems.PFSERVE))
+    return ratio(held.of(systems.PFSERVE, P99), held.of(systems.PFSERVE, P50))

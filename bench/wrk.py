@@ -23,19 +23,16 @@ class Load(msgspec.Struct, frozen=True):
     connections: int
     seconds: int
     body: str
-    threads: int = 1
-    path: str = "/score"
 
 
 class Reading(msgspec.Struct, frozen=True):
     """What one run measured. Only a run with ``failures == 0`` says anything."""
 
-    requests: int
     requests_per_s: float
     p50_s: float
     p99_s: float
     failures: int  # socket errors, timeouts, and every status that is not 2xx or 3xx
-    generator_cores: float = 0.0  # CPU seconds of wrk per second; near its number of threads it is the limit itself
+    generator_cores: float = 0.0  # CPU seconds of wrk per second; near 1 it is the limit itself
 
 
 def parse(text: str) -> Reading:
@@ -43,7 +40,6 @@ def parse(text: str) -> Reading:
     errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     return Reading(
-        requests=int(_find(r"(\d+) requests in", text)),
         requests_per_s=float(_find(r"Requests/sec:\s+([\d.]+)", text)),
         p50_s=_duration_s(_find(r"^\s+50%\s+(\S+)", text)),
         p99_s=_duration_s(_find(r"^\s+99%\s+(\S+)", text)),
@@ -56,16 +52,16 @@ def run(address: str, load: Load) -> Reading:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT.replace("{body}", load.body))
         script.flush()
-        argv = ["wrk", f"-t{load.threads}", f"-c{load.connections}", f"-d{load.seconds}s", "--latency"]
-        cpu_before_s, began_s = _children_cpu_s(), time.monotonic()
+        argv = ["wrk", "-t1", f"-c{load.connections}", f"-d{load.seconds}s", "--latency"]
+        cpu_before_s, began_s = children_cpu_s(), time.monotonic()
         done = subprocess.run(
-            [*argv, "-s", script.name, address + load.path],
+            [*argv, "-s", script.name, address + "/score"],
             capture_output=True,
             text=True,
             timeout=load.seconds + 30,
             check=False,
         )
-        cores = (_children_cpu_s() - cpu_before_s) / (time.monotonic() - began_s)
+        cores = (children_cpu_s() - cpu_before_s) / (time.monotonic() - began_s)
     if done.returncode != 0:
         raise RuntimeError(f"wrk failed on {address}: {done.stdout}{done.stderr}")
     return msgspec.structs.replace(parse(done.stdout), generator_cores=cores)
@@ -83,6 +79,7 @@ def _duration_s(text: str) -> float:
     return float(number) * UNITS_S[unit]
 
 
-def _children_cpu_s() -> float:
+def children_cpu_s() -> float:
+    """The CPU time of the children that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

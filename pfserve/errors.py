@@ -6,6 +6,8 @@ This module imports nothing of pfserve.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 import msgspec
@@ -49,13 +51,20 @@ class Diagnostic(msgspec.Struct, frozen=True, order=True):
         return f"{place}: {self.message}"
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
 class CompileError(BootError):
-    """The flow does not compile. Carries every mistake found, in the order of file and line."""
+    """The flow does not compile. Carries every mistake found, in the order of file and line, and what was warned of."""
 
     exit_code = 3
 
-    def __init__(self, diagnostics: list[Diagnostic]) -> None:
+    def __init__(self, diagnostics: list[Diagnostic], warnings: tuple[str, ...] = ()) -> None:
         self.diagnostics = tuple(sorted(set(diagnostics)))
+        self.warnings = warnings
         super().__init__("\n".join(str(d) for d in self.diagnostics))
 
 
@@ -107,7 +116,7 @@ class BadRequest(RequestError):
 
 
 class NotFound(RequestError):
-    """No such route."""
+    """No such route. Answered as text, not as JSON."""
 
     status = 404
     code = "NotFound"

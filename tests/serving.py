@@ -51,11 +51,13 @@ class Server:
 
     def wait_ready(self, within_s: float = 20.0) -> None:
         def port() -> int:
-            assert self.process.poll() is None, f"the server ended: {self.log}"
+            if self.process.poll() is not None:
+                return -1
             found = re.search(r"serving on https?://\S+:(\d+)", self.log)
             return int(found[1]) if found else 0
 
         self.port = eventually(port, within_s=within_s, why="the server never said that it serves")
+        assert self.port > 0, f"the server ended: {self.log}"
 
     def ask(
         self, method: str = "POST", path: str = "/score", body: bytes | str | None = None, timeout_s: float = 10.0,

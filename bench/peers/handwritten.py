@@ -1,10 +1,9 @@
 """What a competent engineer writes by hand instead of serving a flow: the ceiling that pfserve is measured against.
 
-    python handwritten.py async|sync|json TEMPLATE PORT WORKERS
+    python handwritten.py async|sync TEMPLATE PORT WORKERS
 
 * ``async``: read, decode, render the flow's template, await an async echo, reply.
 * ``sync``: the same with a blocking echo, rendered and called on one thread per worker: one hop.
-* ``json``: decode and reply, no template and no echo.
 
 The parent accepts and deals connections out in turn. That is no strawman: workers that share one listener, or have one
 each (SO_REUSEPORT), get an uneven share of a few long-lived connections, and then one of two cores idles.
@@ -60,10 +59,7 @@ def answering(kind: str, template_path: Path) -> Answer:
         answer = await asyncio.get_running_loop().run_in_executor(pool, render_and_echo, text)
         return orjson.dumps({"answer": answer})
 
-    async def answer_json(body: bytes) -> bytes:
-        return orjson.dumps({"answer": orjson.loads(body)["text"]})
-
-    return {"async": answer_async, "sync": answer_sync, "json": answer_json}[kind]
+    return {"async": answer_async, "sync": answer_sync}[kind]
 
 
 async def serve(answer: Answer, channel: socket.socket) -> None:

@@ -8,7 +8,8 @@ from typing import BinaryIO
 import click
 
 from pfserve import __version__
-from pfserve.cli.options import as_flags, serve_options
+from pfserve.cli.options import as_flags, flow_options, serve_options
+from pfserve.cli.stub_llm import stub_llm
 from pfserve.config import ServeConfig, load_config, show_config, snapshot
 from pfserve.errors import BootError, CompileError
 
@@ -63,32 +64,35 @@ def serve(only_show: bool, **given: str | tuple[str, ...] | bool | None) -> None
 
 @main.command()
 @_FLOW_ARGUMENT
+@flow_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-def check(flow: str | None, as_json: bool) -> None:
-    """Compile FLOW and report every mistake at once, with file and line.
+def check(as_json: bool, **given: str | tuple[str, ...] | bool | None) -> None:
+    """Compile FLOW and report every mistake at once, with file and line, and the connections it uses.
 
-    The flow's code is imported. Exits with 0, or with 3 when there is a mistake.
+    The flow's code is imported. Exits with 0, with 3 when there is a mistake, with 2 when there is no such FLOW.
     FLOW is a folder or a file; without it PROMPTFLOW_PROJECT_PATH, then AZUREML_MODEL_DIR, then '.' count.
     """
     from pfserve.cli.check import compile_apart, report
 
-    config = load_config(as_flags({"flow": flow}), snapshot())
-    outcome = compile_apart(config)
+    outcome = compile_apart(load_config(as_flags(given), snapshot()))
     click.echo(report(outcome, as_json=as_json))
     sys.exit(0 if outcome.is_good else CompileError.exit_code)
 
 
 @main.command()
 @_FLOW_ARGUMENT
-@click.option("--format", type=click.Choice(["text"]), expose_value=False, help="How to print it. [default: text]")
-def explain(flow: str | None) -> None:
+@flow_options
+@click.option(
+    "--format", "form", type=click.Choice(["text", "mermaid", "json"]), default="text", help="How to print it."
+)
+def explain(form: str, **given: str | tuple[str, ...] | bool | None) -> None:
     """Print the compiled plan of FLOW: steps, lanes, chains and bindings.
 
     FLOW is a folder or a file; without it PROMPTFLOW_PROJECT_PATH, then AZUREML_MODEL_DIR, then '.' count.
     """
     from pfserve.cli.check import compile_apart
 
-    outcome = compile_apart(load_config(as_flags({"flow": flow}), snapshot()))
+    outcome = compile_apart(load_config(as_flags(given), snapshot()), form)
     if not outcome.is_good:
         raise CompileError(list(outcome.mistakes))
     click.echo(outcome.explained, nl=False)
@@ -131,6 +135,9 @@ def invoke(
     except Unanswered as problem:
         click.echo(f"pfserve: error: {problem}", err=True)
         sys.exit(1)
+
+
+main.add_command(stub_llm)
 
 
 def _body(pairs: tuple[str, ...], request_file: BinaryIO | None, data: str | None) -> bytes:

@@ -20,6 +20,14 @@ def serve_options(command: Command) -> Command:
     return command
 
 
+def flow_options(command: Command) -> Command:
+    """Add the options that change what a flow compiles to."""
+    settings = [setting for setting in SETTINGS if setting.name in _OF_THE_FLOW]
+    for add in reversed([*map(_option, settings), *_environment_options()]):
+        command = add(command)
+    return command
+
+
 def as_flags(given: Given) -> dict[str, str | tuple[str, ...]]:
     """What click collected, as ``load_config`` wants it: only what was given, as texts."""
     flags: dict[str, str | tuple[str, ...]] = {}
@@ -35,10 +43,14 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
     if setting.is_switch:
         declared = f"{setting.flag}/--no-{setting.flag.removeprefix('--')}"
         return click.option(declared, setting.name, default=None, help=_help(setting))
+    if setting.is_repeatable:
+        metavar = _METAVARS.get(setting.name, "TEXT")
+        return click.option(setting.flag, setting.name, metavar=metavar, multiple=True, help=_help(setting))
     metavar = setting.unit.text.upper() if setting.unit else _METAVARS.get(setting.name, "TEXT")
     return click.option(setting.flag, setting.name, metavar=metavar, help=_help(setting))
 
 
+_OF_THE_FLOW = ("connections", "connection", "variant", "stub_llm")
 _METAVARS = {
     "host": "ADDRESS",
     "port": "N",
@@ -51,16 +63,21 @@ _METAVARS = {
     "log_level": "LEVEL",
     "cors": "ORIGIN",
     "pidfile": "PATH",
+    "connections": "PATH",
+    "connection": "NAME=OTHER",
+    "variant": "NODE.VARIANT",
 }
 
 
 def _help(setting: Setting) -> str:
     default = setting.default_text or _shown(setting.default)
-    return f"{setting.help} [{', '.join(setting.variables)}; default: {default}]"
+    told = [*([", ".join(setting.variables)] if setting.variables else []), f"default: {default}"]
+    repeatable = " Repeatable." if setting.is_repeatable else ""
+    return f"{setting.help}{repeatable} [{'; '.join(told)}]"
 
 
 def _shown(default: object) -> str:
-    return ("on" if default else "off") if isinstance(default, bool) else str(default).lower()
+    return ("on" if default else "off") if isinstance(default, bool) else str(default)
 
 
 def _environment_options() -> list[Callable[[Command], Command]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pfserve.compat import finder
 from pfserve.compat.names import MODULES
 from pfserve.compat.tool import DETAILS, ToolDetails, ToolProvider, tool
+from pfserve.compat.tools.asking import rest
 
-__all__ = ["DETAILS", "MODULES", "ToolDetails", "ToolProvider", "install", "tool"]
+__all__ = ["DETAILS", "MODULES", "ToolDetails", "ToolProvider", "install", "rest", "tool"]
 
 
 def install() -> None:

@@ -44,9 +44,9 @@ class NamesFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return self._spec(fullname)
         if not fullname.startswith(_ROOT + ".") or importlib.machinery.PathFinder.find_spec(fullname, path):
             return None
-        given = ", ".join(sorted(self._table))
         raise ModuleNotFoundError(
-            f"{fullname} is not part of pfserve {__version__}, which has these modules of promptflow: {given}",
+            f"{fullname} is not part of pfserve {__version__}, which has these modules of promptflow: "
+            f"{', '.join(sorted(self._table))}{_remedy(fullname)}",
             name=fullname,
         )
 
@@ -80,6 +80,11 @@ class NamesFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             )
 
         return missing
+
+
+def _remedy(module: str) -> str:
+    """What else may have the module."""
+    return ". Others: pip install promptflow-tools" if module.startswith(f"{_ROOT}.tools.") else ""
 
 
 def _installed_folders(package: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, overload
 
@@ -37,3 +38,19 @@ def start_trace(
     **kwargs: object,
 ) -> None:
     """Do nothing: a server's traces are set up by its operator."""
+
+
+class PromptFlowCallbackHandler:
+    """Gives a handler of LangChain's own that does nothing: promptflow's passes events on to its traces.
+
+    Raises:
+        ImportError: LangChain is not installed.
+    """
+
+    def __new__(cls, *args: object, **kwargs: object) -> object:  # type: ignore[misc]  # noqa: D102
+        for library in ("langchain_core.callbacks", "langchain.callbacks.base"):
+            try:
+                return importlib.import_module(library).BaseCallbackHandler()
+            except ImportError:
+                continue
+        raise ImportError("PromptFlowCallbackHandler needs LangChain: pip install langchain")

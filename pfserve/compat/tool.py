@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar, overload
 
 import msgspec
 
-from pfserve.values import TOOL_MARK
+from pfserve.values import DETAILS_MARK, TOOL_MARK
 from pfserve.values.promptflow_errors import UserErrorException
 
 P = ParamSpec("P")
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 TOOL_TYPES = frozenset({"python", "llm", "prompt", "custom_llm", "csharp", "action"})
 
-DETAILS = "__pfserve_tool_details__"
+DETAILS = DETAILS_MARK
 """The attribute that holds the :class:`ToolDetails` of a tool."""
 
 

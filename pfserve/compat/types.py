@@ -1,4 +1,4 @@
-"""Texts with a meaning, for annotations of tool parameters. The compiler knows them by their class names."""
+"""The names of ``promptflow.contracts.types``. The compiler knows annotations by the names of their classes."""
 
 from __future__ import annotations
 
@@ -19,3 +19,13 @@ class PromptTemplate(str):
 
 class FilePath(str):
     """A path to a file of the flow."""
+
+
+class AttrDict(dict[str, object]):
+    """A dict whose keys are attributes too."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):  # Python's own questions, such as copy's
+            raise AttributeError(name)
+        value = self[name]
+        return AttrDict(value) if isinstance(value, dict) else value

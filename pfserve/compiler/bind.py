@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-import inspect
+import copy
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
+from typing import cast
 
-from pfserve.compiler.findings import Findings, did_you_mean
+from pfserve.compiler.findings import Findings
+from pfserve.compiler.llm_node import bound_to_inputs
 from pfserve.compiler.load import Loaded
 from pfserve.compiler.order import needed_names
 from pfserve.compiler.reference import InputReference, NodeReference, read_path, read_reference, section_hint
+from pfserve.compiler.template import Render, escaping_prompt
 from pfserve.compiler.wire import Literal, Wiring, warn_of_path
-from pfserve.errors import UserError
-from pfserve.flow import FlowSource, NodeSource, SourceSpan
+from pfserve.errors import UserError, did_you_mean
+from pfserve.flow import FlowSource, InputSource, SourceSpan
 from pfserve.plan import Argument, Guard, InputSpec, OutputSpec, Reference, Step
-from pfserve.values import converter
+from pfserve.values import converter, images_reader
+from pfserve.values.connections import Connection
 
 
 def bind_inputs(source: FlowSource, findings: Findings) -> tuple[InputSpec, ...]:
     """The flow's inputs. A default that does not fit its type is none: promptflow refuses the request that needs it."""
-    specs = []
-    for entry in source.inputs:
-        convert = converter(entry.type, entry.name)
-        required, default = entry.default is None, None
-        try:
-            default = None if required else convert(entry.default)
-        except UserError as problem:
-            required = True
-            findings.warning(entry.span, f"{problem.message} (Its default cannot be used: clients have to give it.)")
-        specs.append(InputSpec(name=entry.name, type=entry.type, required=required, default=default, convert=convert))
-    return tuple(specs)
+    return tuple(_input(source, entry, findings) for entry in source.inputs)
+
+
+def _input(source: FlowSource, entry: InputSource, findings: Findings) -> InputSpec:
+    convert = converter(entry.type, entry.name)
+    message_format = source.message_format.text.lower()
+    required, default = entry.default is None, None
+    try:
+        if not required:
+            default = convert(copy.deepcopy(entry.default))  # what reads images changes it
+            own_images = images_reader(entry.type, entry.name, message_format, source.folder)
+            default = default if own_images is None else own_images(default)
+    except UserError as problem:
+        required, default = True, None
+        findings.warning(entry.span, f"{problem.message} (Its default cannot be used: clients have to give it.)")
+    return InputSpec(
+        name=entry.name,
+        type=entry.type,
+        required=required,
+        default=default,
+        convert=convert,
+        images=images_reader(entry.type, entry.name, message_format),
+    )
 
 
 def bind_outputs(
@@ -57,16 +74,27 @@ def bind_outputs(
 
 
 class Slots:
-    """Where in the frame everything lies: inputs, then literals, then results in the order of the steps."""
+    """Where in the frame everything lies: inputs, then literals, then results in the order of the steps.
 
-    def __init__(self, source: FlowSource, wirings: tuple[Wiring, ...]) -> None:
+    ``streamed`` names the parameter, by node, that gets whether the request asked for a stream: the last slot.
+    """
+
+    def __init__(self, source: FlowSource, wirings: tuple[Wiring, ...], streamed: Mapping[str, str]) -> None:
         self.inputs = {entry.name: slot for slot, entry in enumerate(source.inputs)}
-        literals = [value for wiring in wirings for _, value in wiring.arguments if isinstance(value, Literal)]
+        self.streamed = streamed
+        literals = [
+            value
+            for wiring in wirings
+            for name, value in wiring.arguments
+            if isinstance(value, Literal) and name != streamed.get(wiring.loaded.node.name)
+        ]
+        literals += [wiring.when for wiring in wirings if isinstance(wiring.when, Literal)]
         self._literals = {id(literal): len(self.inputs) + index for index, literal in enumerate(literals)}
         self.literals = tuple(literal.value for literal in literals)
         first = len(self.inputs) + len(self.literals)
         self.results = {wiring.loaded.node.name: first + index for index, wiring in enumerate(wirings)}
         self.steps = {name: index for index, name in enumerate(self.results)}
+        self.streaming = first + len(self.results) if streamed else None
 
     def reference(self, value: InputReference | NodeReference | Literal) -> Reference:
         """Where the frame has the value."""
@@ -75,43 +103,58 @@ class Slots:
         if isinstance(value, NodeReference):
             slot = self.results[value.node]
             return Reference(slot, read_path(value.property), value.node, value.text, value.property)
-        return Reference(self._literals[id(value)], (), "", repr(value.value))
+        return Reference(self._literals[id(value)], (), "", _shown(value.value))
 
 
-def bind_steps(wirings: tuple[Wiring, ...], slots: Slots) -> tuple[Step, ...]:
-    """The steps, ready to call. Everything they refer to must exist."""
-    return tuple(_step(wiring, slots) for wiring in wirings)
+def _shown(value: object) -> str:
+    return f"connection {value.name!r}" if isinstance(value, Connection) else repr(value)
 
 
-def _step(wiring: Wiring, slots: Slots) -> Step:
+def bind_steps(wirings: tuple[Wiring, ...], slots: Slots, escaping: Set[str]) -> tuple[Step, ...]:
+    """The steps, ready to call. Everything they refer to must exist. ``escaping`` are prompts that models read."""
+    return tuple(_step(wiring, slots, wiring.loaded.node.name in escaping) for wiring in wirings)
+
+
+def _step(wiring: Wiring, slots: Slots, escapes: bool) -> Step:
     loaded, node = wiring.loaded, wiring.loaded.node
+    function = wiring.function
+    if escapes:
+        function = escaping_prompt(cast(Render, function), bound_to_inputs(node))
     return Step(
         name=node.name,
         kind=loaded.kind,
-        function=loaded.function,
+        function=function,
         is_async=loaded.is_async,
         lane=loaded.lane,
-        arguments=tuple(
-            Argument(name, slots.reference(value), _has_default(loaded, name)) for name, value in wiring.arguments
-        ),
+        arguments=tuple(_arguments(wiring, slots)),
         result=slots.results[node.name],
         needs=tuple(sorted({slots.steps[name] for name in needed_names(node)})),
-        guard=_guard(node, slots),
+        guard=_guard(wiring, slots),
         source=f"{Path(node.span.file).name}:{node.span.line}",
+        call=loaded.call,
     )
 
 
-def _guard(node: NodeSource, slots: Slots) -> Guard | None:
-    if node.activate is None:
+def _arguments(wiring: Wiring, slots: Slots) -> Iterator[Argument]:
+    streamed = slots.streamed.get(wiring.loaded.node.name)
+    for name, value in wiring.arguments:
+        if name != streamed:
+            yield Argument(name, slots.reference(value), _is_optional(wiring.loaded, name))
+    if streamed is not None:
+        assert slots.streaming is not None, "some node is streamed"
+        yield Argument(streamed, Reference(slots.streaming, (), "", "whether the request asks for a stream"))
+
+
+def _guard(wiring: Wiring, slots: Slots) -> Guard | None:
+    activate = wiring.loaded.node.activate
+    if activate is None or wiring.when is None:
         return None
-    when = read_reference(node.activate.when)
-    assert when is not None, "the names pass refuses a literal here"
-    return Guard(slots.reference(when), node.activate.equals)
+    return Guard(slots.reference(wiring.when), activate.equals)
 
 
-def _has_default(loaded: Loaded, name: str) -> bool:
+def _is_optional(loaded: Loaded, name: str) -> bool:
     parameter = loaded.parameters.get(name)
-    return parameter is not None and parameter.default is not inspect.Parameter.empty
+    return parameter is not None and not parameter.required
 
 
 def _warn_of_output(name: str, reference: NodeReference, span: SourceSpan, slots: Slots, findings: Findings) -> None:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pfserve.compiler.bind import Slots, bind_inputs, bind_outputs, bind_steps
 from pfserve.compiler.chains import fuse, thread_width
 from pfserve.compiler.findings import Findings
-from pfserve.compiler.load import fingerprint, load_nodes
+from pfserve.compiler.includes import gather_includes
+from pfserve.compiler.load import fingerprint, import_modules, load_nodes
 from pfserve.compiler.names import check_names, chosen_nodes
 from pfserve.compiler.order import order_nodes
+from pfserve.compiler.streaming import prompts_for_models, streamed_parameters
 from pfserve.compiler.swagger import swagger
 from pfserve.compiler.wire import wire_nodes
+from pfserve.connections import Connections, Sources
 from pfserve.flow import FlowSource, NodeSource
 from pfserve.plan import Plan
 
 
 def compile_flow(
-    source: FlowSource, *, jinja_sandbox: bool = True, included_outputs: tuple[str, ...] | None = None
+    source: FlowSource,
+    *,
+    jinja_sandbox: bool = True,
+    included_outputs: tuple[str, ...] | None = None,
+    connections: Connections | None = None,
+    variants: Mapping[str, str] | None = None,
 ) -> Plan:
     """The plan of a flow. Imports the flow's python files, so the flow's environment has to be set before.
 
@@ -23,22 +33,28 @@ def compile_flow(
         source: what the author wrote.
         jinja_sandbox: render prompts in jinja2's sandbox.
         included_outputs: exactly the outputs that responses have; None for all but ``evaluation_only`` ones.
+        connections: what the flow's names of connections mean; by default there are none.
+        variants: the variant to use, by node, instead of the default one.
 
     Raises:
         CompileError: with every mistake of the flow.
     """
+    connections = connections or Connections(Sources(forms={}))
     findings = Findings(source.mistakes, source.warnings)
-    nodes = chosen_nodes(source)
+    source = gather_includes(source, findings)
+    nodes = chosen_nodes(source, variants or {}, findings)
     check_names(source, nodes, findings)
     ordered = order_nodes(nodes, findings)
-    loaded = load_nodes(source, ordered, jinja_sandbox, findings)
-    load_nodes(source, _aggregations(nodes), jinja_sandbox, findings)  # must be loadable, as in promptflow; never run
-    wirings = wire_nodes(loaded, findings)
+    import_modules(source, nodes, findings)
+    loaded = load_nodes(source, ordered, connections, jinja_sandbox, findings)
+    wirings = wire_nodes(source, loaded, connections, findings)
+    _check_aggregations(source, nodes, connections, jinja_sandbox, findings)
     findings.raise_mistakes()
 
-    slots = Slots(source, wirings)
+    streamed = streamed_parameters(source, nodes, loaded, included_outputs)
+    slots = Slots(source, wirings, streamed)
     inputs = bind_inputs(source, findings)
-    steps = bind_steps(wirings, slots)
+    steps = bind_steps(wirings, slots, prompts_for_models(loaded))
     outputs = bind_outputs(source, slots, included_outputs, findings)
     chains = fuse(steps)
     return Plan(
@@ -54,8 +70,16 @@ def compile_flow(
         environment=source.environment,
         fingerprint=fingerprint(source, nodes),
         warnings=findings.warnings,
+        message_format=source.message_format.text.lower(),
+        streaming=slots.streaming,
+        folder=str(source.folder),
     )
 
 
-def _aggregations(nodes: tuple[NodeSource, ...]) -> tuple[NodeSource, ...]:
-    return tuple(node for node in nodes if node.aggregation)
+def _check_aggregations(
+    source: FlowSource, nodes: tuple[NodeSource, ...], connections: Connections, jinja_sandbox: bool, findings: Findings
+) -> None:
+    """As in promptflow they must be loadable, although they are never run."""
+    aggregations = tuple(node for node in nodes if node.aggregation)
+    loaded = load_nodes(source, aggregations, connections, jinja_sandbox, findings)
+    wire_nodes(source, loaded, connections, findings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from pfserve.errors import CompileError, Diagnostic
@@ -27,15 +26,14 @@ class Findings:
     def raise_mistakes(self) -> None:
         """Raise :class:`CompileError` if there is any mistake."""
         if self._mistakes:
-            raise CompileError(self._mistakes)
+            raise CompileError(self._mistakes, self.warnings)
+
+    @property
+    def has_mistakes(self) -> bool:
+        """Whether there is any mistake so far."""
+        return bool(self._mistakes)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """The warnings as lines, in the order of file and line."""
         return tuple(str(warning) for warning in sorted(set(self._warnings)))
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known one, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""

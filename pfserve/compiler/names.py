@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from pfserve.compiler.findings import Findings, did_you_mean
+from pfserve.compiler.findings import Findings
 from pfserve.compiler.reference import InputReference, NodeReference, read_reference, section_hint
+from pfserve.errors import did_you_mean
 from pfserve.flow import FlowSource, NodeSource, SourceSpan
-from pfserve.values import TYPES, holds_image
+from pfserve.values import MESSAGE_FORMATS, TYPES
 
-_MESSAGE_FORMATS = ("basic", "openai-vision")
 _NODE_TYPES = ("python", "prompt", "llm", "custom_llm", "csharp", "action")
-RUNNABLE_TYPES = ("python", "prompt")
+RUNNABLE_TYPES = ("python", "prompt", "llm")
 RUNNABLE_SOURCE_TYPE = "code"
 _NEVER_TYPES = ("csharp", "action")
 _SOURCE_TYPES = ("code", "package", "package_with_prompt")
-_UNREADY_TYPES = ("image", "assistant_definition")
-_CONNECTION_VALUE = re.compile(r"\$\{[^.]+\.[^.]+}")
+_UNREADY_TYPES = ("assistant_definition",)
 
 
-def chosen_nodes(source: FlowSource) -> tuple[NodeSource, ...]:
-    """The nodes with their default variants in place (contract 3.5); a stub without a usable variant stays."""
+def chosen_nodes(source: FlowSource, chosen: Mapping[str, str], findings: Findings) -> tuple[NodeSource, ...]:
+    """The nodes with variants in their places (contract 3.5): those of ``chosen``, a variant by node, else the default.
+
+    A stub without a usable default variant stays.
+    """
     bodies = {variants.node: dict(variants.variants).get(variants.default_id) for variants in source.variants}
-    return tuple((bodies.get(node.name) or node) if node.use_variants else node for node in source.nodes)
+    bodies |= _asked_for(source, chosen, findings)
+    is_used = {node.name: node.use_variants or node.name in chosen for node in source.nodes}
+    return tuple((bodies.get(node.name) or node) if is_used[node.name] else node for node in source.nodes)
+
+
+def _asked_for(source: FlowSource, chosen: Mapping[str, str], findings: Findings) -> dict[str, NodeSource]:
+    known = {variants.node: dict(variants.variants) for variants in source.variants}
+    found = {}
+    for node, variant in chosen.items():
+        if variant in known.get(node, ()):
+            found[node] = known[node][variant]
+        elif node in known:
+            hint = did_you_mean(variant, known[node]) or f"; there are {', '.join(known[node]) or 'none'}"
+            findings.mistake(source.span, f"node '{node}' has no variant '{variant}' to choose{hint}")
+        else:
+            hint = did_you_mean(node, known) or f"; nodes that have some: {', '.join(known) or 'none'}"
+            findings.mistake(source.span, f"there are no variants of a node '{node}' to choose '{variant}' from{hint}")
+    return found
 
 
 def check_names(source: FlowSource, nodes: tuple[NodeSource, ...], findings: Findings) -> None:
@@ -31,11 +49,8 @@ def check_names(source: FlowSource, nodes: tuple[NodeSource, ...], findings: Fin
     _check_file(source, findings)
     for entry in source.inputs:
         _check_type(f"input '{entry.name}'", entry.type, entry.span, findings)
-        if holds_image(entry.default):
-            unready = "holds an image, which this version cannot take yet"
-            findings.mistake(entry.span, f"the default of input '{entry.name}' {unready}")
     for output in source.outputs:
-        _check_type(f"output '{output.name}'", output.type, output.span, findings, unready=("assistant_definition",))
+        _check_type(f"output '{output.name}'", output.type, output.span, findings)
     _check_duplicates(nodes, findings)
     for node in nodes:
         _check_node(node, findings)
@@ -46,23 +61,15 @@ def _check_file(source: FlowSource, findings: Findings) -> None:
     if source.language.text != "python":
         found = f"Only python flows are allowed to be loaded with promptflow-core but got a {source.language.text} flow"
         findings.mistake(source.language.span, found)
-    if source.message_format.text.lower() not in _MESSAGE_FORMATS:
+    if source.message_format.text.lower() not in MESSAGE_FORMATS:
         wrong = f"Invalid message format '{source.message_format.text}'"
-        findings.mistake(
-            source.message_format.span, f"{wrong}. Supported message formats are {list(_MESSAGE_FORMATS)}."
-        )
-    for variable in source.environment_variables:
-        if _CONNECTION_VALUE.fullmatch(variable.text.strip()):
-            unready = "takes its value from a connection, which this version cannot do yet"
-            findings.mistake(variable.span, f"the environment variable '{variable.name}' {unready}")
+        findings.mistake(source.message_format.span, f"{wrong}. Supported message formats are {list(MESSAGE_FORMATS)}.")
 
 
-def _check_type(
-    what: str, name: str, span: SourceSpan, findings: Findings, unready: tuple[str, ...] = _UNREADY_TYPES
-) -> None:
+def _check_type(what: str, name: str, span: SourceSpan, findings: Findings) -> None:
     if name and name not in TYPES:
         findings.mistake(span, f"{what} has the unknown type '{name}'{did_you_mean(name, TYPES)}")
-    elif name in unready:
+    elif name in _UNREADY_TYPES:
         findings.mistake(span, f"{what} is of type {name}, which this version cannot take yet")
 
 
@@ -118,14 +125,17 @@ def _unready(node: NodeSource, span: SourceSpan, what: str, findings: Findings) 
 
 def _check_references(source: FlowSource, nodes: tuple[NodeSource, ...], findings: Findings) -> None:
     check = _reference_check([entry.name for entry in source.inputs], nodes, findings)
+    normal = {node.name for node in nodes if not node.aggregation}
     for node in nodes:
         for given in node.inputs:
             check(given.value, given.span, f"Node '{node.name}'", node)
         if node.activate and node.activate.is_complete:
             what = f"The 'activate' of node '{node.name}'"
             check(node.activate.when, node.activate.span, what, node)
-            if read_reference(node.activate.when) is None:
-                findings.mistake(node.activate.span, f"{what} needs a reference (${{…}}) for 'when'")
+            reference = read_reference(node.activate.when)
+            if node.aggregation and isinstance(reference, NodeReference) and reference.node in normal:
+                unfit = f"{what}, an aggregation, references '{reference.node}', which is none"
+                findings.mistake(node.activate.span, unfit)
     for output in source.outputs:
         if output.reference in (None, ""):
             findings.mistake(output.span, f"The output '{output.name}' has no 'reference'")

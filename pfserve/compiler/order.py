@@ -52,11 +52,16 @@ def _ordered(missing: dict[str, set[str]]) -> list[str]:
 
 def needed_names(node: NodeSource) -> Iterator[str]:
     """The names of the nodes that ``node`` refers to, in its inputs and in its ``activate``."""
-    values = [given.value for given in node.inputs]
-    if node.activate:
-        values.append(node.activate.when)
-    for value in values:
-        reference = read_reference(value)
+    yield from needed_by_inputs(node)
+    reference = read_reference(node.activate.when) if node.activate else None
+    if isinstance(reference, NodeReference):
+        yield reference.node
+
+
+def needed_by_inputs(node: NodeSource) -> Iterator[str]:
+    """The names of the nodes that the inputs of ``node`` refer to."""
+    for given in node.inputs:
+        reference = read_reference(given.value)
         if isinstance(reference, NodeReference):
             yield reference.node
 

@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import inspect
 import sys
 import traceback
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from types import CodeType, ModuleType
 
-import msgspec
-
+from pfserve.compiler.tool import Tool, ToolProblem, find_tool
 from pfserve.flow import SourceSpan
-from pfserve.values import exception_text, is_tool
+from pfserve.values import exception_text
 
 MODULE_NAME = "__pf_main__"  # what user code sees as __name__
-
-_ONE_TOOL = "Please make sure you have one and only one tool definition in your script."
-
-
-class Tool(msgspec.Struct, frozen=True):
-    """The function of a python node and what its signature says."""
-
-    function: Callable[..., object]
-    is_async: bool
-    parameters: dict[str, inspect.Parameter]  # those that can be given by name
-    takes_any_name: bool  # it has **kwargs
-    needs_positions: bool  # it has positional-only parameters, which nothing can give
 
 
 class LoadProblem(Exception):
@@ -100,37 +85,10 @@ class PythonFiles:
         return SourceSpan(self._show(file), line)
 
     def _tool(self, module: ModuleType, path: Path) -> Tool:
-        whole = SourceSpan(self._show(path), 0)
-        defined = _defined(module)
-        tools = [value for value in defined if is_tool(value)]
-        if len(tools) == 1:
-            return self._read(tools[0], whole)
-        if tools:
-            names = ", ".join(tool.__name__ for tool in tools)
-            raise LoadProblem(whole, f"Expected 1 but collected {len(tools)} tools: {names}. {_ONE_TOOL}")
-        for value in defined:
-            if isinstance(value, type) and any(is_tool(member) for member in vars(value).values()):
-                unready = f"the tool is a method of class '{value.__name__}', which this version cannot run yet"
-                raise LoadProblem(SourceSpan(whole.file, _line_of_class(value)), unready)
-        raise LoadProblem(whole, f"No tool found in the python script. {_ONE_TOOL}")
-
-    def _read(self, function: FunctionType, whole: SourceSpan) -> Tool:
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            line = function.__code__.co_firstlineno
-            unready = f"the tool '{function.__name__}' is a generator, which this version cannot run yet"
-            raise LoadProblem(SourceSpan(whole.file, line), unready)
         try:
-            parameters = inspect.signature(function).parameters.values()
-        except (ValueError, TypeError) as problem:  # a decorator left a signature that is none
-            raise LoadProblem(whole, f"the tool '{function.__name__}' has no readable signature: {problem}") from None
-        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        return Tool(
-            function=function,
-            is_async=inspect.iscoroutinefunction(function),
-            parameters={parameter.name: parameter for parameter in parameters if parameter.kind in by_name},
-            takes_any_name=any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters),
-            needs_positions=any(parameter.kind is inspect.Parameter.POSITIONAL_ONLY for parameter in parameters),
-        )
+            return find_tool(module)
+        except ToolProblem as problem:
+            raise LoadProblem(SourceSpan(self._show(path), problem.line), problem.message) from None
 
 
 def put_first_on_path(folder: Path) -> None:
@@ -144,14 +102,3 @@ def _new_module(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(MODULE_NAME, path, loader=loader)
     assert spec is not None, "a path with a loader always gives a spec"
     return importlib.util.module_from_spec(spec)
-
-
-def _defined(module: ModuleType) -> list[Any]:
-    """The functions and classes that the module defines, not those it imports; each once, whatever names it has."""
-    found = {id(value): value for value in vars(module).values() if issubclass(type(value), FunctionType | type)}
-    return [value for value in found.values() if value.__module__ == MODULE_NAME]
-
-
-def _line_of_class(kind: type) -> int:
-    lines = [member.__code__.co_firstlineno for member in vars(kind).values() if is_tool(member)]
-    return min(lines, default=0)

@@ -10,6 +10,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from pfserve.values import template_failure
+from pfserve.values.roles import PromptResult, escape_variables
 
 Render = Callable[..., str]
 
@@ -38,6 +39,16 @@ def compile_template(environment: jinja2.Environment, text: str, given: Set[str]
     code = environment.compile(text)  # finds unknown filters and tests, which parsing alone does not
     parts = _simple_parts(environment, text, given)
     return _renderer(environment, code) if parts is None else _joiner(parts)
+
+
+def escaping_prompt(render: Render, names: tuple[str, ...]) -> Render:
+    """``render`` for a prompt that becomes part of a model's prompt: role words within ``names`` stay escaped there."""
+
+    def render_escaped(**values: object) -> str:
+        escapes = escape_variables(values, names)
+        return PromptResult.of(render(**values), escapes)
+
+    return render_escaped
 
 
 def _simple_parts(environment: jinja2.Environment, text: str, given: Set[str]) -> list[tuple[bool, str]] | None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
+import contextlib
+import copy
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from pfserve.compiler.findings import Findings, did_you_mean
+from pfserve.compiler.findings import Findings
 from pfserve.compiler.load import Loaded
 from pfserve.compiler.reference import InputReference, NodeReference, read_reference, unread_part
-from pfserve.flow import NodeInputSource, SourceSpan
+from pfserve.compiler.signature import Parameter
+from pfserve.connections import ConnectionProblem, Connections
+from pfserve.errors import UserError, did_you_mean
+from pfserve.flow import FlowSource, NodeInputSource, NodeSource, SourceSpan
 from pfserve.plan import StepKind
-from pfserve.values import ConversionError, convert_literal, holds_image, type_of_annotation
+from pfserve.values import ConversionError, convert_literal, exception_text, images_reader
+from pfserve.values.connection_form import strong_type
+from pfserve.values.connections import CustomConnection
 
-_UNREADY_LITERALS = ("connection", "image", "assistant_definition")
+_UNREADY_LITERALS = ("assistant_definition",)
 
 
 class Literal(msgspec.Struct, frozen=True):
@@ -24,68 +30,165 @@ class Literal(msgspec.Struct, frozen=True):
 
 
 class Wiring(msgspec.Struct, frozen=True):
-    """A node's arguments before slots are known: a reference of the author, or a literal."""
+    """A node's function and its arguments before slots are known: references of the author, and literals."""
 
     loaded: Loaded
+    function: Callable[..., object]
     arguments: tuple[tuple[str, InputReference | NodeReference | Literal], ...]
+    when: InputReference | NodeReference | Literal | None  # of the node's ``activate``
 
 
-def wire_nodes(loaded: dict[str, Loaded], findings: Findings) -> tuple[Wiring, ...]:
+def wire_nodes(
+    source: FlowSource, loaded: Mapping[str, Loaded], connections: Connections, findings: Findings
+) -> tuple[Wiring, ...]:
     """What each loaded node is called with; literals that do not fit are reported."""
-    wirings = []
-    for node in loaded.values():
-        _warn_of_signature(node, findings)
-        wirings.append(Wiring(node, tuple(_wire(node, findings))))
-    return tuple(wirings)
+    wirer = _Wirer(source, connections, findings)
+    return tuple(wirer.wire(node) for node in loaded.values())
 
 
-def _wire(loaded: Loaded, findings: Findings) -> Iterator[tuple[str, InputReference | NodeReference | Literal]]:
-    for given in loaded.node.inputs:
-        reference = read_reference(given.value)
-        if isinstance(reference, NodeReference):
-            warn_of_path(reference, given.span, findings)
-        if reference is not None:
-            yield given.name, reference
-        elif given.is_given:
-            yield given.name, Literal(_literal(loaded, given, findings))
+class _Wirer:
+    """What wiring the nodes of one flow has in common."""
 
+    def __init__(self, source: FlowSource, connections: Connections, findings: Findings) -> None:
+        self._source = source
+        self._connections = connections
+        self._findings = findings
 
-def _literal(loaded: Loaded, given: NodeInputSource, findings: Findings) -> object:
-    parameter = loaded.parameters.get(given.name)
-    if parameter is None:
-        return given.value
-    kind = type_of_annotation(parameter.annotation, parameter.default)
-    if kind in _UNREADY_LITERALS:
-        what = f"Input '{given.name}' for node '{loaded.node.name}' is of type {kind}"
-        findings.mistake(given.span, f"{what}, for which this version cannot take '{given.value}' yet")
-        return None
-    try:
-        value = convert_literal(kind, given.value)
-    except ConversionError:
-        what = f"Input '{given.name}' for node '{loaded.node.name}' of value '{given.value}'"
-        findings.mistake(given.span, f"{what} is not type {kind}.")
-        return None
-    if holds_image(value):
+    def wire(self, loaded: Loaded) -> Wiring:
+        _warn_of_signature(loaded, self._findings)
+        arguments = dict(self._arguments(loaded))
+        function = loaded.function
+        if loaded.provider is not None:
+            function = self._method(loaded, arguments)
+            arguments = {name: value for name, value in arguments.items() if name not in loaded.provider.parameters}
+        return Wiring(loaded, function, tuple(arguments.items()), self._when(loaded.node))
+
+    def _when(self, node: NodeSource) -> InputReference | NodeReference | Literal | None:
+        if node.activate is None:
+            return None
+        reference = read_reference(node.activate.when)
+        if reference is None:
+            runs = "always" if node.activate.when == node.activate.equals else "never"
+            fixed = f"the 'activate' of node '{node.name}' compares two literals: the node {runs} runs"
+            self._findings.warning(node.activate.span, f"{fixed}; a reference (${{…}}) for 'when' is usual")
+        return reference or Literal(node.activate.when)
+
+    def _arguments(self, loaded: Loaded) -> Iterator[tuple[str, InputReference | NodeReference | Literal]]:
+        for given in loaded.node.inputs:
+            reference = read_reference(given.value)
+            if isinstance(reference, NodeReference):
+                warn_of_path(reference, given.span, self._findings)
+            if reference is not None:
+                yield given.name, reference
+            elif given.is_given:
+                yield given.name, Literal(self._literal(loaded, given))
+
+    # -- literals
+
+    def _literal(self, loaded: Loaded, given: NodeInputSource) -> object:
+        parameter = loaded.parameters.get(given.name)
+        if parameter is None:
+            return given.value
         what = f"Input '{given.name}' for node '{loaded.node.name}'"
-        findings.mistake(given.span, f"{what} holds an image, which this version cannot take yet")
-    return value
+        if parameter.type_name in _UNREADY_LITERALS:
+            unready = f"{what} is of type {parameter.type_name}, for which this version cannot take '{given.value}' yet"
+            self._findings.mistake(given.span, unready)
+        elif parameter.type_name == "connection":
+            return self._connection(loaded, given, parameter)
+        else:
+            try:
+                return self._with_images(
+                    given.name, parameter.type_name, convert_literal(parameter.type_name, given.value)
+                )
+            except ConversionError:
+                self._findings.mistake(
+                    given.span, f"{what} of value '{given.value}' is not type {parameter.type_name}."
+                )
+            except UserError as problem:
+                self._findings.mistake(given.span, f"node '{loaded.node.name}': {problem.message}")
+        return None
+
+    def _with_images(self, name: str, type_name: str, value: object) -> object:
+        read = images_reader(type_name, name, self._source.message_format.text.lower(), self._source.folder)
+        return value if read is None else read(copy.deepcopy(value))  # it changes lists and dicts in place
+
+    def _connection(self, loaded: Loaded, given: NodeInputSource, parameter: Parameter) -> object:
+        name = str(given.value)
+        try:
+            connection = self._connections.get(name)
+            kind = type(connection).__name__
+            if kind not in parameter.connections:
+                what = f"Input '{given.name}' for node '{loaded.node.name}' of type '{kind}'"
+                unfit = f"{what} is not supported, valid types {list(parameter.connections)}."
+                self._findings.mistake(given.span, unfit)
+            elif parameter.strong is not None and isinstance(connection, CustomConnection):
+                return strong_type(connection, parameter.strong)
+            return connection
+        except ConnectionProblem as problem:
+            told = f"Get connection '{name}' for node '{loaded.node.name}' error: {problem}"
+            self._findings.mistake(given.span, told)
+        except KeyError as missing:
+            kind = parameter.strong.__name__ if parameter.strong else ""
+            lacking = f"connection '{name}' for node '{loaded.node.name}' lacks {missing}, which the class {kind} needs"
+            self._findings.mistake(given.span, lacking)
+        return None
+
+    # -- tools that are methods
+
+    def _method(
+        self, loaded: Loaded, arguments: Mapping[str, InputReference | NodeReference | Literal]
+    ) -> Callable[..., object]:
+        """The tool as a method of an instance that is made here, once for all requests."""
+        provider, node = loaded.provider, loaded.node
+        assert provider is not None
+        given = {name: value for name, value in arguments.items() if name in provider.parameters}
+        for name, value in given.items():
+            if not isinstance(value, Literal):
+                unbound = f"Initialization input '{name}' requires a literal value, but ${{{value.text}}} was received."
+                self._findings.mistake(
+                    _span_of(loaded, name), f"Invalid input for '{provider.tool_name}': {unbound} (node '{node.name}')"
+                )
+        missing = [name for name, one in provider.parameters.items() if one.required and name not in given]
+        if missing:
+            absent = f"Required inputs {missing} are not provided for tool '{provider.tool_name}'."
+            self._findings.mistake(node.span, f"node '{node.name}': {absent}")
+        values = {name: value.value for name, value in given.items() if isinstance(value, Literal)}
+        if missing or len(values) < len(given) or self._findings.has_mistakes:
+            return loaded.function  # the constructor is the author's code: it gets no values that nobody meant
+        try:
+            with contextlib.chdir(self._source.folder):
+                return getattr(provider.kind(**values), provider.method)  # type: ignore[no-any-return]
+        except Exception as problem:
+            cause = f"({type(problem).__name__}) {exception_text(problem)}"
+            failed = f"node '{node.name}': Failed to load package tool '{provider.tool_name}': {cause}"
+            self._findings.mistake(node.source_path.span, failed)
+            return loaded.function
+
+
+def _span_of(loaded: Loaded, name: str) -> SourceSpan:
+    return next(given.span for given in loaded.node.inputs if given.name == name)
 
 
 def _warn_of_signature(loaded: Loaded, findings: Findings) -> None:
     """What promptflow starts with all the same, and answers 400 to each request."""
-    if loaded.kind is not StepKind.PYTHON:
-        return
     node, function = loaded.node, getattr(loaded.function, "__name__", "the tool")
+    if loaded.call is not None:
+        function = f"the {loaded.call.api} API"
+    elif loaded.kind is not StepKind.PYTHON:
+        return
+    else:
+        function += "()"
+    of_class = loaded.provider.parameters if loaded.provider else {}
     given = [one.name for one in node.inputs if one.is_given]
     for name, parameter in loaded.parameters.items():
-        if name not in given and parameter.default is inspect.Parameter.empty:
-            findings.warning(node.span, f"node '{node.name}' does not give '{name}', which {function}() requires")
+        if name not in given and parameter.required and name not in of_class:
+            findings.warning(node.span, f"node '{node.name}' does not give '{name}', which {function} requires")
     if loaded.needs_positions:
-        findings.warning(node.span, f"node '{node.name}' cannot give the positional-only parameters of {function}()")
+        findings.warning(node.span, f"node '{node.name}' cannot give the positional-only parameters of {function}")
     for one in node.inputs:
         if one.name in given and one.name not in loaded.parameters and not loaded.takes_any_name:
             hint = did_you_mean(one.name, loaded.parameters)
-            findings.warning(one.span, f"node '{node.name}' gives '{one.name}', which {function}() does not take{hint}")
+            findings.warning(one.span, f"node '{node.name}' gives '{one.name}', which {function} does not take{hint}")
 
 
 def warn_of_path(reference: NodeReference, span: SourceSpan, findings: Findings) -> None:

@@ -6,6 +6,8 @@ import ipaddress
 
 import msgspec
 
+from pfserve.config.place import connections_folder
+
 AZURE_ML_CORE_FACTOR = 2  # its documented maximum of PROMPTFLOW_WORKER_NUM per core
 UNBOUNDED_BEFORE = 1000  # the bound where the replaced server had none
 
@@ -71,6 +73,15 @@ def access_log(asked: Choice | None, log_format: object) -> Choice:
     if asked is not None:
         return asked
     return Choice(True, "default with json logs") if log_format == "json" else Choice(False, "default")
+
+
+def connections(asked: Choice | None, site: Site, flow: str) -> Choice:
+    """Those that the operator names; else those that a promptflow export has beside the flow."""
+    if asked is not None:
+        return asked
+    if site.promptflow_export:
+        return Choice((connections_folder(flow),), "default for a promptflow export")
+    return Choice((), "default")
 
 
 def jinja_sandbox(choice: Choice) -> Choice:

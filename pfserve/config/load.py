@@ -33,7 +33,7 @@ def load_config(flags: Flags, environ: Mapping[str, str], *, cores: int | None =
     flow, flow_origin = find_flow(_text(flags, "flow"), variables)
     site = Site(cores or usable_cores(), on_azure_ml(variables), is_promptflow_export(flow))
     choices = {setting.name: _choose(setting, flags, variables) for setting in SETTINGS if setting.name != "flow"}
-    complete = _derived(choices, site) | {"flow": Choice(flow, flow_origin)}
+    complete = _derived(choices, site, flow) | {"flow": Choice(flow, flow_origin)}
     return _config(complete, variables)
 
 
@@ -53,11 +53,14 @@ def _texts(given: str | Sequence[str]) -> Sequence[str]:
     return (given,) if isinstance(given, str) else given
 
 
-# The layer of the deployment YAML belongs between the variables and the default; `Setting.deployment` has its places.
 def _choose(setting: Setting, flags: Flags, variables: Variables) -> Choice | None:
     """The choice of the highest layer that names the setting; None if none does."""
-    text = _text(flags, setting.name)
-    if text is not None:
+    if setting.is_repeatable:
+        texts = _texts(flags.get(setting.name, ()))
+        if texts:
+            parsed = (_parsed(setting, setting.parse, text, f"flag {setting.flag}").value for text in texts)
+            return Choice(tuple(parsed), f"flag {setting.flag}")
+    elif (text := _text(flags, setting.name)) is not None:
         return _parsed(setting, setting.parse, text, f"flag {_spelling(setting, text)}")
     found = variables.first(setting.variables)
     if found is None:
@@ -82,7 +85,7 @@ def _parsed(setting: Setting, parse: Callable[[str], object], text: str, origin:
         raise ConfigError(setting.name, text, origin, str(problem)) from None
 
 
-def _derived(choices: Mapping[str, Choice | None], site: Site) -> dict[str, Choice]:
+def _derived(choices: Mapping[str, Choice | None], site: Site, flow: str) -> dict[str, Choice]:
     """Every choice made: the plain defaults first, then what depends on others."""
     made = {setting.name: choices.get(setting.name) or Choice(setting.default, "default") for setting in SETTINGS}
     return made | {
@@ -91,6 +94,7 @@ def _derived(choices: Mapping[str, Choice | None], site: Site) -> dict[str, Choi
         "drain_delay_s": derive.drain_delay_s(choices["drain_delay_s"], made["host"].value),
         "access_log": derive.access_log(choices["access_log"], made["log_format"].value),
         "jinja_sandbox": derive.jinja_sandbox(made["jinja_sandbox"]),
+        "connections": derive.connections(choices["connections"], site, flow),
     }
 
 

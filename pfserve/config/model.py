@@ -32,9 +32,13 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     cors: str  # the origin that is allowed, "*" as promptflow, "" for none
     pidfile: str  # an absolute path, "" for none
     preload: bool
+    stub_llm: bool = False
     environment: Mapping[str, str]  # --env and --env-file: they win over the process environment
     included_outputs: tuple[str, ...] | None  # --outputs; None: every output but evaluation_only ones
+    connections: tuple[str, ...] = ()  # absolute paths of connection files and of folders of them
+    replaced_connections: tuple[str, ...] = ()  # NAME=OTHER
     line_timeout_s: float | None  # PF_LINE_TIMEOUT_SEC
+    variants: tuple[str, ...] = ()  # --variant: NODE.VARIANT each; the default ones for other nodes
     jinja_sandbox: bool  # PF_USE_SANDBOX_FOR_JINJA
     build_info: str  # BUILD_INFO
     origins: Mapping[str, str]  # name of a setting (settings.py) -> where its value came from

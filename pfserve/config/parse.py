@@ -29,8 +29,9 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     """Parse a whole number from ``low`` to ``high``."""
 
     def parse(text: str) -> int:
-        if _WHOLE.fullmatch(text.strip()) and low <= int(text) <= high:
-            return int(text)
+        word = text.strip()  # int() strips less: '0\x1f' is no number to it
+        if _WHOLE.fullmatch(word) and low <= int(word) <= high:
+            return int(word)
         raise ValueError(f"expected a whole number from {low} to {high}")
 
     return parse
@@ -93,6 +94,41 @@ def path(text: str) -> str:
     if text and "\0" not in text:
         return os.path.abspath(text)
     raise ValueError("expected a path")
+
+
+def existing_path(text: str) -> str:
+    """Parse a path of a file or folder that exists, to an absolute one."""
+    found = path(text)
+    if os.path.exists(found):
+        return found
+    raise ValueError(f"expected a file or folder that exists, {text!r} is not there")
+
+
+def existing_paths(text: str) -> tuple[str, ...]:
+    """Parse paths separated by colons."""
+    return tuple(existing_path(part) for part in text.split(os.pathsep) if part)
+
+
+def replacement(text: str) -> str:
+    """Parse ``NAME=OTHER``; gives it without spaces around either."""
+    name, _, other = (part.strip() for part in text.partition("="))
+    if name and other:
+        return f"{name}={other}"
+    raise ValueError("expected NAME=OTHER")
+
+
+def variant(text: str) -> str:
+    """Parse ``NODE.VARIANT``, also as ``${NODE.VARIANT}``; gives it bare."""
+    bare = text.strip().removeprefix("${").removesuffix("}")
+    node, _, chosen = bare.partition(".")
+    if node and chosen:
+        return bare
+    raise ValueError("expected NODE.VARIANT")
+
+
+def variants(text: str) -> tuple[str, ...]:
+    """Parse variants separated by commas."""
+    return tuple(variant(part) for part in text.split(",") if part.strip())
 
 
 def allowed_origin(text: str) -> str:

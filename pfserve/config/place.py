@@ -56,12 +56,18 @@ def on_azure_ml(variables: Variables) -> bool:
     return variables.first(_AZURE_ML) is not None
 
 
+def connections_folder(flow: str) -> str:
+    """Where a promptflow export has the connections."""
+    folder = flow if os.path.isdir(flow) else os.path.dirname(flow)
+    return os.path.join(os.path.dirname(folder), "connections")
+
+
 def is_promptflow_export(flow: str) -> bool:
     """Whether the flow lies as ``pf flow build --format docker`` lays it out: ``flow`` beside ``connections``."""
     folder = flow if os.path.isdir(flow) else os.path.dirname(flow)
     generated = (os.path.join(folder, ".promptflow", name) for name in ("flow.tools.json", "flow.json"))
     return (
         os.path.basename(folder) == "flow"
-        and os.path.isdir(os.path.join(os.path.dirname(folder), "connections"))
+        and os.path.isdir(connections_folder(flow))
         and any(os.path.isfile(path) for path in generated)
     )

@@ -36,8 +36,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     parse_variable: Callable[[str], object] | None = None
     flag: str = ""  # "" where only a variable sets it
     is_switch: bool = False  # has a --no- form and takes no value
+    is_repeatable: bool = False  # the flag may be given again; its texts are parsed one by one, to a tuple
     variables: tuple[str, ...] = ()
-    deployment: str = ""  # its place in an Azure ML deployment YAML
     default: object = None
     default_text: str = ""
     unit: Unit | None = None
@@ -72,7 +72,6 @@ SETTINGS: tuple[Setting, ...] = (
         name="port",
         flag="--port",
         variables=("PFSERVE_PORT",),
-        deployment="inference_config.scoring_route.port",
         help="Port to listen on; 0 takes a free one.",
         parse=parse.whole(0, 65_535),
         default=8080,
@@ -81,7 +80,6 @@ SETTINGS: tuple[Setting, ...] = (
         name="workers",
         flag="--workers",
         variables=("PROMPTFLOW_WORKER_NUM",),
-        deployment="environment_variables.PROMPTFLOW_WORKER_NUM",
         help="Worker processes.",
         parse=parse.whole(1, 1024),
         default_text="the CPU cores this process may use",
@@ -90,7 +88,6 @@ SETTINGS: tuple[Setting, ...] = (
         name="threads",
         flag="--threads",
         variables=("PROMPTFLOW_WORKER_THREADS",),
-        deployment="environment_variables.PROMPTFLOW_WORKER_THREADS",
         help="Blocking requests that one worker runs at once.",
         parse=parse.whole(1, 1024),
         default=1,
@@ -99,7 +96,6 @@ SETTINGS: tuple[Setting, ...] = (
         name="max_concurrent_requests",
         flag="--max-concurrent-requests",
         variables=("PFSERVE_MAX_CONCURRENT_REQUESTS",),
-        deployment="request_settings.max_concurrent_requests_per_instance",
         help="Requests inside the instance at once; more get 429.",
         parse=parse.whole(1, 1_000_000),
         default_text="10; 1000 on Azure ML and for a promptflow export",
@@ -109,7 +105,6 @@ SETTINGS: tuple[Setting, ...] = (
         field="request_timeout_s",
         flag="--request-timeout-ms",
         variables=("PFSERVE_REQUEST_TIMEOUT_MS",),
-        deployment="request_settings.request_timeout_ms",
         help="Deadline of a request; the default is the maximum.",
         parse=parse.whole(1, 300_000),
         default=300_000,
@@ -120,11 +115,44 @@ SETTINGS: tuple[Setting, ...] = (
         field="included_outputs",
         flag="--outputs",
         variables=("PROMPTFLOW_RESPONSE_INCLUDED_FIELDS",),
-        deployment="environment_variables.PROMPTFLOW_RESPONSE_INCLUDED_FIELDS",
         help="Outputs to answer with, separated by commas; a JSON list in the variable.",
         parse=parse.names,
         parse_variable=parse.json_names,
         default_text="all but evaluation_only ones",
+    ),
+    Setting(
+        name="connections",
+        flag="--connections",
+        is_repeatable=True,
+        variables=("PFSERVE_CONNECTIONS",),
+        help="File (YAML, JSON) or folder of connections; those of a promptflow export count without. "
+        "Colons separate several in the variable.",
+        parse=parse.existing_path,
+        parse_variable=parse.existing_paths,
+        default=(),
+        default_text="none",
+    ),
+    Setting(
+        name="connection",
+        field="replaced_connections",
+        flag="--connection",
+        is_repeatable=True,
+        help="NAME=OTHER: where the flow names the connection NAME, use OTHER; a variable called NAME does the same.",
+        parse=parse.replacement,
+        default=(),
+        default_text="none",
+    ),
+    Setting(
+        name="variant",
+        field="variants",
+        flag="--variant",
+        is_repeatable=True,
+        variables=("PFSERVE_VARIANT",),
+        help="NODE.VARIANT: use this variant of the node; the variable takes several, separated by commas.",
+        parse=parse.variant,
+        parse_variable=parse.variants,
+        default=(),
+        default_text="the default ones",
     ),
     Setting(
         name="grace_s",
@@ -193,7 +221,6 @@ SETTINGS: tuple[Setting, ...] = (
         name="log_level",
         flag="--log-level",
         variables=("PF_LOGGING_LEVEL",),
-        deployment="environment_variables.PF_LOGGING_LEVEL",
         help="critical, error, warning, info or debug; in capitals in the variable.",
         parse=parse.level,
         parse_variable=parse.level_exact,
@@ -261,9 +288,17 @@ SETTINGS: tuple[Setting, ...] = (
         default=True,
     ),
     Setting(
+        name="stub_llm",
+        flag="--stub-llm",
+        is_switch=True,
+        variables=("PFSERVE_STUB_LLM",),
+        help="Replace every model's connection by an embedded stub; no key is needed, the answers are made up.",
+        parse=parse.switch,
+        default=False,
+    ),
+    Setting(
         name="line_timeout_s",
         variables=("PF_LINE_TIMEOUT_SEC",),
-        deployment="environment_variables.PF_LINE_TIMEOUT_SEC",
         help="Limit on the execution of one request, answered with 400.",
         parse=parse.whole(1, 10**9),
         default_text="none",
@@ -273,7 +308,6 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="jinja_sandbox",
         variables=("PF_USE_SANDBOX_FOR_JINJA",),
-        deployment="environment_variables.PF_USE_SANDBOX_FOR_JINJA",
         help="Render prompts in Jinja's sandbox; false turns it off.",
         parse=parse.unless_false,
         default=True,

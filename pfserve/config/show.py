@@ -33,7 +33,7 @@ def _text(setting: Setting, value: object) -> str:
     if isinstance(value, int | float):
         return f"{setting.unit.outward(value):.10g}" if setting.unit else str(value)
     if isinstance(value, tuple):
-        return _printable(",".join(value)) or "no output"
+        return _printable(",".join(value)) or ("no output" if setting.default is None else setting.default_text)
     if not value:
         return setting.default_text or "none"
     return _printable(str(value))

@@ -2,5 +2,7 @@
 
 from pfserve.execution.executor import Executor
 from pfserve.execution.lane import ThreadLane
+from pfserve.execution.prints import install as attribute_prints
+from pfserve.execution.streams import Stream
 
-__all__ = ["Executor", "ThreadLane"]
+__all__ = ["Executor", "Stream", "ThreadLane", "attribute_prints"]

@@ -30,7 +30,8 @@ def step_calls(plan: Plan) -> list[Call]:
 def _node_slots(plan: Plan, step: Step) -> list[int]:
     """The slots of the steps that the arguments refer to."""
     first = len(plan.inputs) + len(plan.literals)
-    return [argument.value.slot for argument in step.arguments if argument.value.slot >= first]
+    results = range(first, first + len(plan.steps))
+    return [argument.value.slot for argument in step.arguments if argument.value.slot in results]
 
 
 def _bypass_test(guard: Guard | None, sources: list[int], bypassable: set[int]) -> Callable[[Frame], bool] | None:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from pfserve.errors import UserError
 from pfserve.plan import AccessKind, OutputSpec, Plan, Reference
+from pfserve.values import Pending
 
 Frame: TypeAlias = list[object]
 Reader: TypeAlias = Callable[[Frame], object]
@@ -26,6 +27,7 @@ def frame_maker(plan: Plan) -> Callable[[Mapping[str, object]], Frame]:
     blank = plan.new_frame()
     fresh = [(slot, copier) for slot, value in enumerate(blank) if (copier := _copier(value)) is not None]
     inputs = [(slot, spec.name, spec.convert) for slot, spec in enumerate(plan.inputs)]
+    images = [(slot, spec.name, spec.images) for slot, spec in enumerate(plan.inputs) if spec.images is not None]
 
     def make(values: Mapping[str, object]) -> Frame:
         frame = blank.copy()
@@ -36,11 +38,20 @@ def frame_maker(plan: Plan) -> Callable[[Mapping[str, object]], Frame]:
                 frame[slot] = convert(values[name])
         return frame
 
-    return make
+    def make_with_images(values: Mapping[str, object]) -> Frame:
+        frame = make(values)
+        for slot, name, read in images:  # after all conversions: what fails there fails first
+            if name in values:
+                frame[slot] = read(frame[slot])
+        return frame
+
+    return make_with_images if images else make
 
 
 def _copier(value: object) -> Callable[[], object] | None:
     """How each request gets a list or dict of its own: a node that changes it must not change other requests'."""
+    if isinstance(value, Pending):
+        return lambda: copy.deepcopy(value)
     if not isinstance(value, list | dict):
         return None
     parts = value.values() if isinstance(value, dict) else value

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar, cast
 
+from pfserve.values import exception_text
+
 T = TypeVar("T")
 
 PATIENCE_S = 30.0
@@ -136,7 +138,7 @@ class ThreadLane:
         except Exception as problem:
             job.error = problem
         except BaseException as problem:  # would end the thread here, and the loop where it is awaited
-            job.error = RuntimeError(f"the call ended with {type(problem).__name__}: {problem}")
+            job.error = RuntimeError(f"the call ended with {type(problem).__name__}: {exception_text(problem)}")
             job.error.__cause__ = problem
         finally:
             del job, work  # the job holds the exception, which holds this frame

@@ -206,7 +206,8 @@ class _TreeBuilder:
     def _scalar(self, node: yaml.Node) -> object:
         try:
             return self._loader.construct_object(node)
-        except ValueError as problem:  # a date that does not exist, a number beyond Python's limit of digits
+        except (ValueError, LookupError, AttributeError) as problem:
+            # a date that does not exist, a number beyond Python's limit of digits, what its explicit tag does not admit
             raise yaml.MarkedYAMLError(problem=f"{node.value!r}: {problem}", problem_mark=node.start_mark) from None
 
     def _span(self, node: yaml.Node) -> SourceSpan:

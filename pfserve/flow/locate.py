@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pfserve.errors import CompileError, Diagnostic
+from pfserve.flow.document import plain, read_document
 
 _FLOW_FILES = ("flow.dag.yaml", "flow.dag.yml", "flow.flex.yaml", "flow.flex.yml")
 _SUFFIXES = (".yaml", ".yml", ".prompty")
@@ -18,7 +19,7 @@ def locate_flow(path: Path) -> Path:
     """
     path = path.absolute()
     if path.is_dir():
-        return _in_folder(path)
+        return _in_folder(_entry_of_model(path) or path)
     if not path.is_file():
         raise _mistake(path, "there is no such file or folder")
     if path.suffix not in _SUFFIXES:
@@ -27,14 +28,31 @@ def locate_flow(path: Path) -> Path:
 
 
 def flow_name(path: Path) -> str:
-    """The flow's name for clients: the last part of its folder's path without the final suffix."""
-    return path.resolve().parent.stem
+    """The flow's name for clients: the last part of its folder's path without the final suffix.
+
+    ``path`` is what was given to :func:`locate_flow`. A model's folder gives its name as it is (contract section 0).
+    """
+    real = path.resolve()
+    if path.is_dir():
+        return real.name if _entry_of_model(path) else real.stem
+    return real.parent.stem
 
 
 def shown(path: Path) -> str:
     """``path`` as people like to read it: relative when it lies below the current directory."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _entry_of_model(folder: Path) -> Path | None:
+    """The flow's folder, if ``folder`` is that of an MLflow model of a flow (contract 2.1)."""
+    model = folder / "MLmodel"
+    if not model.is_file():
+        return None
+    found = plain(read_document(model.read_bytes(), shown(model)))
+    for name in ("flavors", "promptflow", "entry"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return (folder / found).parent if isinstance(found, str) else None
 
 
 def _in_folder(folder: Path) -> Path:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from pfserve.errors import CompileError, Diagnostic
-from pfserve.flow.document import Element, Entry, Mapping, Scalar, Sequence, plain, read_document
+from pfserve.errors import CompileError
+from pfserve.flow.document import Entry, Mapping, Scalar, Sequence, plain, read_document
 from pfserve.flow.locate import flow_name, locate_flow, shown
+from pfserve.flow.reader import Reader, is_null
 from pfserve.flow.source import (
     ActivateSource,
     EnvironmentSource,
@@ -20,6 +21,13 @@ from pfserve.flow.source import (
     SourceSpan,
     Text,
     VariantsSource,
+)
+
+_INPUT_KEYS = ("type", "default", "description", "enum", "is_chat_input", "is_chat_history")
+_OUTPUT_KEYS = ("type", "reference", "description", "evaluation_only", "is_chat_output")
+_NODE_KEYS = (
+    *("name", "type", "source", "inputs", "activate", "use_variants", "aggregation", "connection", "api", "module"),
+    *("reduce", "provider", "tool", "comment", "enable_cache", "skip"),  # without a meaning here, or of old
 )
 
 
@@ -42,7 +50,7 @@ def parse_flow(path: Path) -> FlowSource:
     document = read_document(content, whole.file)
     if not isinstance(document, Mapping):
         raise CompileError([whole.mistake("a flow is a mapping with 'inputs', 'outputs' and 'nodes'")])
-    reader = _Reader()
+    reader = Reader()
     fields = reader.fields(document)
     if "entry" in fields:
         raise CompileError([fields["entry"].span.mistake("flex flows ('entry') cannot be served by this version yet")])
@@ -50,7 +58,7 @@ def parse_flow(path: Path) -> FlowSource:
     return FlowSource(
         path=file,
         folder=file.parent,
-        name=flow_name(file),
+        name=flow_name(path),
         span=whole,
         language=reader.text(fields, "language", document.span, "python"),
         message_format=reader.text(fields, "message_format", document.span, "basic"),
@@ -59,6 +67,7 @@ def parse_flow(path: Path) -> FlowSource:
         nodes=tuple(_nodes(reader, fields)),
         variants=tuple(_variants(reader, fields)),
         environment_variables=tuple(_environment(reader, fields)),
+        additional_includes=tuple(_additional_includes(reader, fields.get("additional_includes"))),
         sample=sample,
         content=content,
         mistakes=tuple(reader.mistakes),
@@ -66,72 +75,10 @@ def parse_flow(path: Path) -> FlowSource:
     )
 
 
-class _Reader:
-    """Takes elements apart and remembers what does not have the right shape."""
-
-    def __init__(self) -> None:
-        self.mistakes: list[Diagnostic] = []
-        self.warnings: list[Diagnostic] = []
-
-    def fields(self, mapping: Mapping) -> dict[str, Entry]:
-        """The entries by name."""
-        return {str(entry.key): entry for entry in mapping.entries}
-
-    def mapping(self, entry: Entry | None, what: str) -> Mapping | None:
-        """The value of ``entry`` as a mapping; None where there is none."""
-        if entry is None or _is_null(entry.value):
-            return None
-        if isinstance(entry.value, Mapping):
-            return entry.value
-        self.mistakes.append(entry.span.mistake(f"{what} must be a mapping"))
-        return None
-
-    def named_mappings(self, entry: Entry | None, what: str) -> Iterator[tuple[str, SourceSpan, Mapping]]:
-        """The entries of a mapping whose values are mappings."""
-        outer = self.mapping(entry, f"'{what}s'")
-        for inner in outer.entries if outer else ():
-            name = str(inner.key)
-            mapping = self.mapping(inner, f"{what} '{name}'")
-            if mapping is None and _is_null(inner.value):
-                mapping = Mapping((), inner.span)
-            if mapping is not None:
-                yield name, inner.span, mapping
-
-    def text(self, fields: dict[str, Entry], name: str, where: SourceSpan, default: str = "") -> Text:
-        """A field that holds a text. A field that is absent or null gives ``default`` at ``where``."""
-        entry = fields.get(name)
-        if entry is None or _is_null(entry.value):
-            return Text(default, where)
-        if isinstance(entry.value, Scalar) and isinstance(entry.value.value, str):
-            return Text(entry.value.value, entry.value.span)
-        self.mistakes.append(entry.span.mistake(f"'{name}' must be a text"))
-        return Text(default, entry.span)
-
-    def flag(self, fields: dict[str, Entry], name: str) -> bool:
-        """A field that holds true or false; absent or null is false."""
-        entry = fields.get(name)
-        if entry is None or _is_null(entry.value):
-            return False
-        if isinstance(entry.value, Scalar) and isinstance(entry.value.value, bool):
-            return entry.value.value
-        self.mistakes.append(entry.span.mistake(f"'{name}' must be true or false"))
-        return False
-
-    def value(self, fields: dict[str, Entry], name: str) -> object:
-        """A field that holds anything; None where it is absent."""
-        return plain(fields[name].value) if name in fields else None
-
-    def type(self, fields: dict[str, Entry], what: str, span: SourceSpan) -> str:
-        """The mandatory ``type`` of an input or output."""
-        text = self.text(fields, "type", span).text
-        if not text and _is_absent(fields, "type"):
-            self.mistakes.append(span.mistake(f"{what} has no 'type'"))
-        return text
-
-
-def _inputs(reader: _Reader, fields: dict[str, Entry]) -> Iterator[InputSource]:
+def _inputs(reader: Reader, fields: dict[str, Entry]) -> Iterator[InputSource]:
     for name, span, mapping in reader.named_mappings(fields.get("inputs"), "input"):
         of = reader.fields(mapping)
+        reader.warn_of_misspelled(of, f"input '{name}'", _INPUT_KEYS)
         yield InputSource(
             name=name,
             type=reader.type(of, f"input '{name}'", span),
@@ -143,9 +90,10 @@ def _inputs(reader: _Reader, fields: dict[str, Entry]) -> Iterator[InputSource]:
         )
 
 
-def _outputs(reader: _Reader, fields: dict[str, Entry]) -> Iterator[OutputSource]:
+def _outputs(reader: Reader, fields: dict[str, Entry]) -> Iterator[OutputSource]:
     for name, span, mapping in reader.named_mappings(fields.get("outputs"), "output"):
         of = reader.fields(mapping)
+        reader.warn_of_misspelled(of, f"output '{name}'", _OUTPUT_KEYS)
         yield OutputSource(
             name=name,
             type=reader.type(of, f"output '{name}'", span),
@@ -157,9 +105,9 @@ def _outputs(reader: _Reader, fields: dict[str, Entry]) -> Iterator[OutputSource
         )
 
 
-def _nodes(reader: _Reader, fields: dict[str, Entry]) -> Iterator[NodeSource]:
+def _nodes(reader: Reader, fields: dict[str, Entry]) -> Iterator[NodeSource]:
     entry = fields.get("nodes")
-    if entry is None or _is_null(entry.value):
+    if entry is None or is_null(entry.value):
         return
     if not isinstance(entry.value, Sequence):
         reader.mistakes.append(entry.span.mistake("'nodes' must be a list"))
@@ -175,8 +123,9 @@ def _nodes(reader: _Reader, fields: dict[str, Entry]) -> Iterator[NodeSource]:
             reader.mistakes.append(item.span.mistake("a node has no 'name'"))
 
 
-def _node(reader: _Reader, name: str, mapping: Mapping) -> NodeSource:
+def _node(reader: Reader, name: str, mapping: Mapping) -> NodeSource:
     of = reader.fields(mapping)
+    reader.warn_of_misspelled(of, f"node '{name}'", _NODE_KEYS)
     source_entry = of.get("source")
     source_mapping = reader.mapping(source_entry, f"'source' of node '{name}'")
     source = reader.fields(source_mapping) if source_mapping else {}
@@ -186,7 +135,9 @@ def _node(reader: _Reader, name: str, mapping: Mapping) -> NodeSource:
         type=reader.text(of, "type", mapping.span),
         source_type=reader.text(source, "type", source_span, "code"),
         source_path=reader.text(source, "path", source_span),
-        source_tool=reader.text(source, "tool", source_span),
+        connection=reader.text(of, "connection", mapping.span),
+        api=reader.text(of, "api", mapping.span),
+        module=reader.text(of, "module", mapping.span),
         inputs=tuple(_node_inputs(reader, name, of.get("inputs"))),
         activate=_activate(reader, name, of.get("activate")),
         aggregation=reader.flag(of, "aggregation") or reader.flag(of, "reduce"),
@@ -195,13 +146,13 @@ def _node(reader: _Reader, name: str, mapping: Mapping) -> NodeSource:
     )
 
 
-def _node_inputs(reader: _Reader, node: str, entry: Entry | None) -> Iterator[NodeInputSource]:
+def _node_inputs(reader: Reader, node: str, entry: Entry | None) -> Iterator[NodeInputSource]:
     mapping = reader.mapping(entry, f"'inputs' of node '{node}'")
     for given in mapping.entries if mapping else ():
         yield NodeInputSource(str(given.key), plain(given.value), given.span)
 
 
-def _activate(reader: _Reader, node: str, entry: Entry | None) -> ActivateSource | None:
+def _activate(reader: Reader, node: str, entry: Entry | None) -> ActivateSource | None:
     mapping = reader.mapping(entry, f"'activate' of node '{node}'")
     if mapping is None or entry is None:
         return None
@@ -209,7 +160,7 @@ def _activate(reader: _Reader, node: str, entry: Entry | None) -> ActivateSource
     return ActivateSource(reader.value(of, "when"), reader.value(of, "is"), {"when", "is"} <= of.keys(), entry.span)
 
 
-def _variants(reader: _Reader, fields: dict[str, Entry]) -> Iterator[VariantsSource]:
+def _variants(reader: Reader, fields: dict[str, Entry]) -> Iterator[VariantsSource]:
     for node, span, mapping in reader.named_mappings(fields.get("node_variants"), "node_variant"):
         of = reader.fields(mapping)
         bodies: list[tuple[str, NodeSource]] = []
@@ -221,7 +172,7 @@ def _variants(reader: _Reader, fields: dict[str, Entry]) -> Iterator[VariantsSou
         yield VariantsSource(node, str(plain(default_id.value)) if default_id else "", tuple(bodies), span)
 
 
-def _environment(reader: _Reader, fields: dict[str, Entry]) -> Iterator[EnvironmentSource]:
+def _environment(reader: Reader, fields: dict[str, Entry]) -> Iterator[EnvironmentSource]:
     mapping = reader.mapping(fields.get("environment_variables"), "'environment_variables'")
     for entry in mapping.entries if mapping else ():
         value = plain(entry.value)
@@ -229,7 +180,18 @@ def _environment(reader: _Reader, fields: dict[str, Entry]) -> Iterator[Environm
         yield EnvironmentSource(str(entry.key), text, entry.span)
 
 
-def _sample(reader: _Reader, path: Path) -> object:
+def _additional_includes(reader: Reader, entry: Entry | None) -> Iterator[Text]:
+    """A list of paths; one path alone counts as a list of one."""
+    if entry is None or is_null(entry.value):
+        return
+    for item in entry.value.items if isinstance(entry.value, Sequence) else (entry.value,):
+        if isinstance(item, Scalar) and isinstance(item.value, str) and item.value:
+            yield Text(item.value, item.span)
+        else:
+            reader.mistakes.append(item.span.mistake("'additional_includes' must be a list of paths"))
+
+
+def _sample(reader: Reader, path: Path) -> object:
     """The first element of the flow's samples, which swagger shows as the example."""
     if not path.is_file():
         return None
@@ -244,11 +206,3 @@ def _sample(reader: _Reader, path: Path) -> object:
         return first
     reader.warnings.append(span.mistake("is not a JSON list with at least one sample, and is ignored"))
     return None
-
-
-def _is_null(element: Element) -> bool:
-    return isinstance(element, Scalar) and element.value is None
-
-
-def _is_absent(fields: dict[str, Entry], name: str) -> bool:
-    return name not in fields or _is_null(fields[name].value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -80,7 +82,9 @@ class NodeSource(msgspec.Struct, frozen=True):
     type: Text
     source_type: Text  # "code" where the author wrote none
     source_path: Text
-    source_tool: Text
+    connection: Text  # this and api: of llm nodes
+    api: Text
+    module: Text  # to be imported at start
     inputs: tuple[NodeInputSource, ...]
     activate: ActivateSource | None
     aggregation: bool
@@ -108,6 +112,7 @@ class EnvironmentSource(msgspec.Struct, frozen=True):
 class FlowSource(msgspec.Struct, frozen=True):
     """A flow file, read but not resolved.
 
+    ``folder`` is where its files are: the folder of the flow file, or a copy with what ``additional_includes`` names.
     ``mistakes`` holds what is wrong with the file's shape; the compiler reports it together with all else.
     """
 
@@ -122,15 +127,21 @@ class FlowSource(msgspec.Struct, frozen=True):
     nodes: tuple[NodeSource, ...]
     variants: tuple[VariantsSource, ...]
     environment_variables: tuple[EnvironmentSource, ...]
+    additional_includes: tuple[Text, ...]
     sample: object  # the first element of samples.json, or None
     content: bytes  # of the flow file, for the fingerprint
     mistakes: tuple[Diagnostic, ...]
     warnings: tuple[Diagnostic, ...] = ()
+    included: Mapping[str, Path] = {}  # what stands in ``folder`` by its first name -> where the author has it
 
     def shown(self, path: Path) -> str:
         """``path`` as messages name it: beside the flow file's own name. Does not depend on the current directory."""
+        if not path.is_relative_to(self.folder):
+            return str(path)
+        relative = path.relative_to(self.folder)
         beside = Path(self.span.file).parent
-        return str(beside / path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
+        own = self.included.get(relative.parts[0]) if relative.parts else None
+        return os.path.normpath(beside / own / Path(*relative.parts[1:])) if own else str(beside / relative)
 
     @property
     def environment(self) -> dict[str, str]:

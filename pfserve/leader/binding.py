@@ -6,34 +6,118 @@ loop and HTTP server. A leader imports them once, and all of its workers share t
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from pfserve.config import ServeConfig
+import msgspec
+
+from pfserve.config import ServeConfig, snapshot
+from pfserve.errors import CompileError, Diagnostic
 from pfserve.leader.leader import Post, run_leader
+from pfserve.leader.stand_in import stand_in
 from pfserve.plan import Plan
+
+if TYPE_CHECKING:
+    from pfserve.connections import Connections, StandIn
+    from pfserve.flow import FlowSource
+
+_log = logging.getLogger("pfserve")
+
+_NO_STUB = "http://stub.invalid"  # where a flow is only checked, nobody calls the model
+
+Tell: TypeAlias = "Callable[[Connections], None]"
 
 
 def lead(post: Post) -> int:
     """The life of a real leader; give its exit code."""
+    from pfserve.compiler import remove_copies
     from pfserve.worker.worker import run_worker
 
-    return run_leader(post, load_flow, run_worker)
+    with stand_in(post) as stub_url:
+        try:
+            return run_leader(post, partial(load_flow, stub_url=stub_url), run_worker)
+        finally:
+            remove_copies()
 
 
-def load_flow(config: ServeConfig) -> Plan:
+def load_flow(config: ServeConfig, *, stub_url: str = "", tell: Tell | None = None) -> Plan:
     """Set the environment that user code expects, then import and compile the flow.
 
     ``--env`` wins over the process environment, and that over the flow's own ``environment_variables``.
+    ``tell`` gets the connections in the end, also when there are mistakes; by default they are logged.
 
     Raises:
         CompileError: with every mistake found.
+        ConfigError: the sources of connections cannot be read.
     """
-    from pfserve import compat, compiler, flow
+    from pfserve import compat, connections, flow
 
     os.environ.update(config.environment)
     source = flow.parse_flow(Path(config.flow))
-    for name, text in source.environment.items():
-        os.environ.setdefault(name, text)
-    compat.install()
-    return compiler.compile_flow(source, jinja_sandbox=config.jinja_sandbox, included_outputs=config.included_outputs)
+    given = connections.load(config, source.environment | snapshot(), stand_in=_stand_in(config, stub_url))
+    try:
+        mistakes = _set_environment(source, given)
+        compat.install()
+        plan = _compile(config, source, given, mistakes)
+        compat.rest()
+    finally:
+        (tell or _log_connections)(given)
+    return msgspec.structs.replace(plan, warnings=plan.warnings + given.warnings())
+
+
+def _set_environment(source: FlowSource, connections: Connections) -> list[Diagnostic]:
+    """Set the variables that the flow declares and the process lacks, with the values of connections filled in.
+
+    A reference to a connection counts in the process's own variable too, if the flow declares one of that name.
+    """
+    from pfserve.connections import ConnectionProblem, fill
+
+    mistakes = []
+    for variable in source.environment_variables:
+        text = os.environ.get(variable.name, variable.text)
+        try:
+            os.environ[variable.name] = fill(text, connections)
+        except ConnectionProblem as problem:
+            mistakes.append(variable.span.mistake(f"environment variable {variable.name!r}: {problem}"))
+    return mistakes
+
+
+def _compile(config: ServeConfig, source: FlowSource, connections: Connections, mistakes: list[Diagnostic]) -> Plan:
+    from pfserve import compiler
+
+    try:
+        plan = compiler.compile_flow(
+            source,
+            jinja_sandbox=config.jinja_sandbox,
+            included_outputs=config.included_outputs,
+            connections=connections,
+            variants=dict(_split(text) for text in config.variants),
+        )
+    except CompileError as problem:
+        raise CompileError([*mistakes, *problem.diagnostics], problem.warnings) from problem
+    if mistakes:
+        raise CompileError(mistakes, plan.warnings)
+    return plan
+
+
+def _split(text: str) -> tuple[str, str]:
+    node, _, variant = text.partition(".")
+    return node, variant
+
+
+def _stand_in(config: ServeConfig, stub_url: str) -> StandIn | None:
+    if not config.stub_llm:
+        return None
+    from pfserve.stub import stub_connection
+
+    return lambda kind: stub_connection(kind, stub_url or _NO_STUB)
+
+
+def _log_connections(connections: Connections) -> None:
+    told = [f"{one.name} ({one.type}) from {one.origin}" for one in connections.resolved()]
+    if told:
+        _log.info("connections: %s", "; ".join(told))

@@ -12,7 +12,10 @@ from pathlib import Path
 
 from pfserve.errors import CompileError, Diagnostic
 from pfserve.plan import Plan
-from pfserve.worker.lifeline import obey_channel_only, write_stacks_on_demand
+from pfserve.telemetry.logs import revive
+from pfserve.worker.lifeline import hold_standard_descriptors, obey_channel_only, write_stacks_on_demand
+
+_STANDARD = (0, 1, 2)
 
 
 def take_in(load: Callable[[], Plan], flow: str) -> Plan:
@@ -33,23 +36,45 @@ def take_in(load: Callable[[], Plan], flow: str) -> Plan:
 
 @contextlib.contextmanager
 def _everything_restored() -> Iterator[None]:
-    me, folder = os.getpid(), os.getcwd()
+    me, folder = os.getpid(), _existing_folder()
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    hold_standard_descriptors()
+    standard = [os.dup(number) for number in _STANDARD]
     try:
         yield
     finally:
         if os.getpid() != me:  # user code forked on import and its child came back: one leader is enough
             os._exit(0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+            signal.setitimer(timer, 0)
         signal.set_wakeup_fd(-1)
         for number, handler in handlers.items():
             if signal.getsignal(number) is not handler and handler is not None:
                 signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         obey_channel_only()
+        _put_back(standard)
         write_stacks_on_demand()
+        revive()
         os.chdir(folder)
+
+
+def _existing_folder() -> str:
+    """The current folder. Where that has been deleted, the root is made the current one: code runs from somewhere."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        os.chdir("/")
+        return "/"
+
+
+def _put_back(standard: list[int]) -> None:
+    """Make the descriptors of stdin, stdout and stderr what they were: our log goes there."""
+    for number, kept in zip(_STANDARD, standard, strict=True):
+        with contextlib.suppress(OSError):  # user code has closed everything it could
+            os.dup2(kept, number)
+            os.close(kept)
 
 
 def why_unshareable() -> str:

@@ -258,7 +258,7 @@ class Leader:
         try:
             plan = self._plan or take_in(lambda: self._load(post.config), post.config.flow)
             inboxes = self._inboxes
-            duty = Duty(post.config, post.region, seat, post.generation, post.listeners, inboxes, channel)
+            duty = Duty(post.config, post.region, seat, post.listeners, inboxes, channel)
             return self._work(duty, plan)
         except BootError as problem:
             channel.send(BootFailed(problem.exit_code, str(problem)))
@@ -285,5 +285,12 @@ class Leader:
 def describe_exit(status: int) -> str:
     """A wait status in words."""
     if os.WIFSIGNALED(status):
-        return f"was killed by {signal.Signals(os.WTERMSIG(status)).name}"
+        return f"was killed by {_signal_name(os.WTERMSIG(status))}"
     return f"exited with code {os.waitstatus_to_exitcode(status)}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have none
+        return f"signal {number}"

@@ -25,7 +25,7 @@ from pfserve.region.watch import HeldLockWatch
 from pfserve.telemetry.logs import configure
 from pfserve.worker.bell import Bell
 from pfserve.worker.channel import Channel, channel_pair
-from pfserve.worker.lifeline import STACK_SIGNAL, adopt_orphans, fork_child
+from pfserve.worker.lifeline import STACK_SIGNAL, adopt_orphans, fork_child, hold_standard_descriptors
 from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Unshareable
 
 _log = logging.getLogger("pfserve")
@@ -48,6 +48,7 @@ def run_master(config: ServeConfig, boot_leader: BootLeader = lead) -> int:
         BootError: this machine's C library lacks the lock of the shared region.
     """
     started_s = time.monotonic()
+    hold_standard_descriptors()
     _open_log(config)
     listeners = bind(config.host, config.port)
     region = Region(config.max_concurrent_requests, BLOCKS * _block_size(config))
@@ -256,9 +257,9 @@ class Master:
                 self._region.draining = True
                 _log.info("asked to stop: draining, %d requests inside", sum(self._region.tickets))
             case p.TellDrain(generation, delay_s, deadline_s):
-                channel = self._reigns[generation].channel
-                if channel is not None:
-                    channel.send(Drain(delay_s, int(deadline_s * _NS)))
+                reign = self._reigns.get(generation)  # it may have ended in this very turn
+                if reign is not None and reign.channel is not None:
+                    reign.channel.send(Drain(delay_s, int(deadline_s * _NS)))
             case p.Dump(generation):
                 _log.error("%s: still compiling; its stacks follow", self._name(generation))
                 self._signal(generation, STACK_SIGNAL)
@@ -296,11 +297,13 @@ class Master:
         return self._boot_leader(post)
 
     def _signal(self, generation: int, number: int) -> None:
-        if pid := self._reigns[generation].pid:
-            os.kill(pid, number)
+        reign = self._reigns.get(generation)
+        if reign is not None and reign.pid:
+            os.kill(reign.pid, number)
 
     def _name(self, generation: int) -> str:
-        return f"generation {generation}, leader pid {self._reigns[generation].pid}"
+        reign = self._reigns.get(generation)
+        return f"generation {generation}, leader pid {reign.pid if reign is not None else 0}"
 
     def _end(self) -> None:
         """Leave nothing behind: no process, no bound port."""

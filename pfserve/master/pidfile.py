@@ -14,11 +14,13 @@ def pidfile(path: str, origin: str) -> Iterator[None]:
     """Keep a file with this process's pid; whole or absent at any moment. An empty path means none.
 
     Raises:
-        ConfigError: the file cannot be written.
+        ConfigError: the file cannot be written, or is something else, such as ``/dev/null``.
     """
     if not path:
         yield
         return
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ConfigError("pidfile", path, origin, "is no regular file")
     text = f"{os.getpid()}\n"
     try:
         _write_whole(path, text)

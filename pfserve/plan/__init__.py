@@ -1,6 +1,8 @@
 """What will run: immutable, printable, shared by every worker. Functions and data; never sockets, locks or clients."""
 
+from pfserve.plan.diagram import diagram
 from pfserve.plan.explain import explain
+from pfserve.plan.facts import facts
 from pfserve.plan.plan import (
     Access,
     AccessKind,
@@ -9,6 +11,7 @@ from pfserve.plan.plan import (
     Guard,
     InputSpec,
     Lane,
+    LlmCall,
     OutputSpec,
     Plan,
     Reference,
@@ -24,10 +27,13 @@ __all__ = [
     "Guard",
     "InputSpec",
     "Lane",
+    "LlmCall",
     "OutputSpec",
     "Plan",
     "Reference",
     "Step",
     "StepKind",
+    "diagram",
     "explain",
+    "facts",
 ]

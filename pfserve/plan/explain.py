@@ -51,6 +51,8 @@ def _chain(index: int, chain: Chain) -> str:
 def _step(step: Step) -> Iterator[str]:
     kind = f"async {step.kind.value}" if step.is_async else step.kind.value
     yield f"    {step.name}: {kind}, {step.source}"
+    if step.call is not None:
+        yield f"      asks {getattr(step.call.connection, 'name', None)} for {step.call.api}"
     if step.guard is not None:
         yield f"      only if {step.guard.when.text} == {step.guard.equals!r}"
     for argument in step.arguments:

@@ -71,8 +71,25 @@ class Guard(msgspec.Struct, frozen=True):
     equals: object
 
 
+class LlmCall(msgspec.Struct, frozen=True):
+    """What an LLM node asks of a model. Data only: the client that sends it is built in the worker.
+
+    ``parameters`` names the arguments that are the API's own; the others are variables of the ``template``.
+    ``escaped`` names those bound directly to flow inputs: role words in them are no roles (contract section 3.7).
+    """
+
+    api: str  # "chat" | "completion"
+    connection: object  # of pfserve.values.connections
+    template: Callable[..., str]
+    parameters: frozenset[str]
+    escaped: tuple[str, ...]
+
+
 class Step(msgspec.Struct, frozen=True):
-    """One node, ready to call: ``function(**arguments)`` goes into ``frame[result]``."""
+    """One node, ready to call: ``function(**arguments)`` goes into ``frame[result]``.
+
+    A step with a ``call`` is a model call: the executor binds a function of its own in place of ``function``.
+    """
 
     name: str
     kind: StepKind
@@ -84,6 +101,7 @@ class Step(msgspec.Struct, frozen=True):
     needs: tuple[int, ...]  # indexes of the steps whose results it reads, ascending
     guard: Guard | None
     source: str  # file:line of the node, for people
+    call: LlmCall | None = None
 
 
 class Chain(msgspec.Struct, frozen=True):
@@ -99,7 +117,8 @@ class InputSpec(msgspec.Struct, frozen=True):
     """A declared input of the flow; its slot is its index.
 
     ``convert(value)`` applies the type's coercions (contract section 3.3) and raises ``errors.UserError``.
-    ``default`` is already converted; ``required`` means that there is none that could be used.
+    ``default`` is already converted; ``required`` means that there is none that could be used. ``images`` puts images
+    in the place of what stands for them in a converted value (contract section 3.6); None where there can be none.
     """
 
     name: str
@@ -107,6 +126,7 @@ class InputSpec(msgspec.Struct, frozen=True):
     required: bool
     default: object
     convert: Callable[[object], object]
+    images: Callable[[object], object] | None = None
 
 
 class OutputSpec(msgspec.Struct, frozen=True):
@@ -133,12 +153,16 @@ class Plan(msgspec.Struct, frozen=True):
     environment: Mapping[str, str]  # the flow's environment_variables, as texts
     fingerprint: str  # of the sources: equal for equal flows
     warnings: tuple[str, ...] = ()  # what the author should know although the flow runs, one line each
+    message_format: str = "basic"  # how responses write images: "basic" | "openai-vision"
+    folder: str = ""  # the working directory of the flow's code: its own, or a copy with what it includes
+    streaming: int | None = None  # the slot that says whether the request asked for a stream; None: no step asks
 
     @property
     def frame_size(self) -> int:
         """The number of slots of a request's frame."""
-        return len(self.inputs) + len(self.literals) + len(self.steps)
+        return len(self.inputs) + len(self.literals) + len(self.steps) + (self.streaming is not None)
 
     def new_frame(self) -> list[object]:
         """A frame with the defaults of the inputs and the literals in place, and None for every result."""
-        return [*(spec.default for spec in self.inputs), *self.literals, *([None] * len(self.steps))]
+        asked = [] if self.streaming is None else [False]
+        return [*(spec.default for spec in self.inputs), *self.literals, *([None] * len(self.steps)), *asked]

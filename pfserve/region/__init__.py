@@ -2,6 +2,5 @@
 
 from pfserve.region.lock import LockTimeout
 from pfserve.region.region import Region, SeatState
-from pfserve.region.watch import HeldLockWatch
 
-__all__ = ["HeldLockWatch", "LockTimeout", "Region", "SeatState"]
+__all__ = ["LockTimeout", "Region", "SeatState"]

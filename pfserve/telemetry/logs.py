@@ -1,6 +1,7 @@
 """The log: standard logging to stdout, as text in promptflow's serving format or as JSON, without secrets of URLs.
 
-Everything of pfserve logs to the logger ``pfserve`` or below it. Loggers of user code are left as they are.
+Everything of pfserve logs to the logger ``pfserve`` or below it, what user code prints to ``execution``. Loggers of
+user code are left as they are.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 import orjson
 
 LOGGER = "pfserve"
+EXECUTION_LOGGER = "execution"  # promptflow's name for what user code prints
 PATTERN = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 DATE_PATTERN = "%Y-%m-%d %H:%M:%S %z"
 
@@ -21,17 +23,25 @@ _STDOUT = 1
 
 
 def configure(format: str, level: str, *, pattern: str = "", date_pattern: str = "") -> None:
-    """Send the records of ``pfserve`` to stdout from ``level`` on, in ``format`` ``"text"`` or ``"json"``.
+    """Send our records and what user code prints to stdout, from ``level`` on, in ``format`` ``"text"`` or ``"json"``.
 
     ``pattern`` and ``date_pattern`` replace those of the text format. May be called again at any time, in a forked
     child too: the handler is replaced, and with it the lock that another thread may have held across the fork.
     """
     handler = _Descriptor(_STDOUT)
     handler.setFormatter(_Json() if format == "json" else _Text(pattern or PATTERN, date_pattern or DATE_PATTERN))
-    logger = logging.getLogger(LOGGER)
-    logger.handlers = [handler]
-    logger.propagate = False
-    logger.setLevel(level)
+    for name in (LOGGER, EXECUTION_LOGGER):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False
+        logger.setLevel(level)
+
+
+def revive() -> None:
+    """Undo what ``logging.config`` does to loggers that it does not know: user code that calls it disables ours."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if isinstance(logger, logging.Logger) and f"{name}.".startswith(f"{LOGGER}."):
+            logger.disabled = False
 
 
 def scrub(text: str) -> str:

@@ -2,21 +2,35 @@
 
 from pfserve.values.conversion import CONVERTIBLE_TYPES, ConversionError, convert_literal, converter
 from pfserve.values.failure import exception_text, failure_of, template_failure
-from pfserve.values.marks import TOOL_MARK, is_tool
-from pfserve.values.multimedia import holds_image
-from pfserve.values.types import TYPES, type_of_annotation
+from pfserve.values.image_input import Hole, ImageProblem, Pending, image_failure, images_reader
+from pfserve.values.marks import DETAILS_MARK, TOOL_MARK, is_tool, streaming_parameter
+from pfserve.values.multimedia import MESSAGE_FORMATS, Image, PFBytes, Text, image_as_dict
+from pfserve.values.types import TYPES, connection_classes, strong_connection_class, type_of_annotation
 
 __all__ = [
     "CONVERTIBLE_TYPES",
     "ConversionError",
+    "DETAILS_MARK",
+    "Hole",
+    "Image",
+    "ImageProblem",
+    "MESSAGE_FORMATS",
+    "PFBytes",
+    "Pending",
+    "Text",
     "TOOL_MARK",
     "TYPES",
+    "connection_classes",
     "convert_literal",
     "converter",
     "exception_text",
     "failure_of",
-    "holds_image",
+    "image_as_dict",
+    "image_failure",
+    "images_reader",
     "is_tool",
+    "streaming_parameter",
+    "strong_connection_class",
     "template_failure",
     "type_of_annotation",
 ]

@@ -53,8 +53,8 @@ def _below_root(problem: BaseException) -> list[str] | None:
 
 
 def exception_text(problem: BaseException) -> str:
-    """The exception's text. Its ``__str__`` is user code and may fail itself."""
+    """The exception's text. Its ``__str__`` is user code and may itself raise anything."""
     try:
         return str(problem)
-    except Exception as second:
+    except BaseException as second:
         return f"<no text: str() raised {type(second).__name__}>"

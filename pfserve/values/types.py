@@ -7,6 +7,9 @@ import inspect
 import types
 import typing
 
+from pfserve.values.connection_form import CONNECTION_CLASSES
+from pfserve.values.connections import CustomStrongTypeConnection
+
 TYPES = (
     "int",
     "double",
@@ -40,18 +43,52 @@ def type_of_annotation(annotation: object, default: object = inspect.Parameter.e
     """
     if annotation is inspect.Parameter.empty and default is not inspect.Parameter.empty:
         annotation = type(default)
+    if connection_classes(annotation):
+        return "connection"
     annotation = _without_optional(annotation)
     if not inspect.isclass(annotation):
         return "object"
     if issubclass(annotation, enum.Enum):
         return "string"
-    if annotation.__name__.endswith("Connection"):
-        return "connection"
     return _BUILT_IN.get(annotation) or _BY_CLASS_NAME.get(annotation.__name__, "object")
 
 
+def connection_classes(annotation: object) -> tuple[str, ...]:
+    """The names of the connection classes that the annotation is, or is a ``Union`` of; empty if it is anything else.
+
+    A class counts by its name, so that of promptflow's is as good as ours. For a connection class of the author's own
+    a custom connection will do.
+    """
+    names = [_connection_class(member) for member in _members(annotation)]
+    return tuple(dict.fromkeys(names)) if all(names) else ()
+
+
+def strong_connection_class(annotation: object) -> type | None:
+    """The first connection class of the author's own that the annotation admits."""
+    return next((one for one in _members(annotation) if _is_strong(one)), None)
+
+
+def _connection_class(member: object) -> str:
+    if _is_strong(member):
+        return "CustomConnection"
+    name = member.__name__ if inspect.isclass(member) else ""
+    return name if name in CONNECTION_CLASSES else ""
+
+
+def _is_strong(member: object) -> typing.TypeGuard[type]:
+    return (
+        inspect.isclass(member)
+        and issubclass(member, CustomStrongTypeConnection)
+        and member is not CustomStrongTypeConnection
+    )
+
+
 def _without_optional(annotation: object) -> object:
-    if typing.get_origin(annotation) is not typing.Union:  # ``T | None`` (types.UnionType) is an object to promptflow
-        return annotation
-    members = [member for member in typing.get_args(annotation) if member is not types.NoneType]
+    members = _members(annotation)
     return members[0] if len(members) == 1 else annotation
+
+
+def _members(annotation: object) -> tuple[object, ...]:
+    if typing.get_origin(annotation) is not typing.Union:  # ``T | None`` (types.UnionType) is an object to promptflow
+        return (annotation,)
+    return tuple(member for member in typing.get_args(annotation) if member is not types.NoneType)

@@ -35,8 +35,7 @@ def negotiate(accept: str) -> Wanted:
     return wanted
 
 
-def unacceptable_message(accept: str, *, streams: bool) -> str:
-    """The sentence of promptflow for status 406. ``streams``: whether the flow can answer with an event stream."""
-    supported = f"{_EVENT_STREAM}, application/json" if streams else "application/json"
+def unacceptable_message(accept: str) -> str:
+    """The sentence of promptflow for status 406. JSON is what every flow can give."""
     asked = ",".join(media_ranges(accept))
-    return f"Media type {asked} in Accept header is not acceptable. Supported media type(s) - {supported}"
+    return f"Media type {asked} in Accept header is not acceptable. Supported media type(s) - application/json"

@@ -17,6 +17,7 @@ from aiohttp import hdrs
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import HttpRequestParser
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.tcp_helpers import tcp_keepalive
 
 from pfserve.errors import BadRequest, RequestError, RequestTimeout
@@ -52,7 +53,7 @@ class State(enum.Enum):
 class Connection(BaseProtocol):
     """The protocol of one accepted socket. Made by :meth:`pfserve.web.Service.protocol`."""
 
-    __slots__ = ("_head_bytes", "_held", "_pumping", "_rest", "exchange", "service", "since_s", "state")
+    __slots__ = ("_head_bytes", "_held", "_idle_bytes", "_pumping", "_rest", "exchange", "service", "since_s", "state")
 
     def __init__(self, service: Service) -> None:
         head_bytes = service.settings.limits.head_bytes
@@ -77,6 +78,7 @@ class Connection(BaseProtocol):
         # of the request
         self.exchange: Exchange | None = None
         self._head_bytes = 0  # of an incomplete head
+        self._idle_bytes = 0  # within a body, since the last byte that belongs to it
 
     # -- The transport calls -----------------------------------------------------------------------
 
@@ -110,7 +112,7 @@ class Connection(BaseProtocol):
             if exchange.payload.is_eof():
                 self._hold(data)
             else:
-                self._parse(data)
+                self._take_body(exchange.payload, data)
         elif state is State.DRAINING:
             self._parse(data)
             self._drained()
@@ -169,14 +171,27 @@ class Connection(BaseProtocol):
             size += self._head_bytes
             self._head_bytes = 0
         self.state = State.BUSY
+        self._idle_bytes = 0
         exchange = Exchange(self, message, payload, service.ids.of(message.headers), service.clock())
         self.exchange = exchange
         if message.upgrade and message.headers.get(hdrs.UPGRADE, "").lower() != _JAVA_UPGRADE:
             exchange.close = True
+        if message.chunked and message.version < (1, 1):  # who passed it on may have seen other bounds (RFC 9112, 6.1)
+            exchange.close = True
         if size > limit and _head_size(message) > limit:
-            service.refuse_head(exchange)
+            service.refuse_head(exchange, service.head_too_large())
+        elif payload is EMPTY_PAYLOAD and exchange.body_length():  # 2**64 - 1: aiohttp's own mark for no length
+            service.refuse_head(exchange, service.body_too_large())
         else:
             service.begin(exchange)
+
+    def _take_body(self, payload: StreamReader, data: bytes) -> None:
+        """Go on with a body. What adds nothing to it is bounded: the parser keeps trailers."""
+        before = payload.total_bytes
+        self._parse(data)
+        self._idle_bytes = 0 if payload.total_bytes > before else self._idle_bytes + len(data)
+        if self._idle_bytes > self.service.settings.limits.head_bytes and self.exchange is not None:
+            self._fail_body(self.exchange, self.service.head_too_large())
 
     def _await_head(self, size: int) -> None:
         limits = self.service.settings.limits
@@ -208,9 +223,13 @@ class Connection(BaseProtocol):
             self.close()
         elif self.exchange is None:
             self._reject(error)
-        else:  # within a body: who reads it answers
-            self.exchange.close = True
-            self.exchange.payload.set_exception(error)
+        else:
+            self._fail_body(self.exchange, error)
+
+    def _fail_body(self, exchange: Exchange, error: RequestError) -> None:
+        """Let whoever reads the body answer with ``error``."""
+        exchange.close = True
+        exchange.payload.set_exception(error)
 
     def _reject(self, error: RequestError) -> None:
         """Answer what never became a request, and close."""
@@ -280,6 +299,21 @@ class Connection(BaseProtocol):
             self._drain(exchange)
         else:
             self._next()
+
+    def answered(self, exchange: Exchange) -> None:
+        """The last byte of a streamed reply is written, or will never be."""
+        self.exchange = None
+        self.service.ended(exchange)
+        if not exchange.close:
+            self._next()
+        elif self._held:
+            self._linger()
+        else:
+            self.close()
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what was sent."""
+        await self._drain_helper()
 
     def _worth_draining(self, exchange: Exchange) -> bool:
         length = exchange.body_length()

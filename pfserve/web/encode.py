@@ -5,25 +5,36 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from functools import partial
 
 import orjson
 
 from pfserve.errors import UserError
+from pfserve.values import MESSAGE_FORMATS, PFBytes, image_as_dict
 
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-_LENIENT = _STRICT | orjson.OPT_NON_STR_KEYS
 
 
-def encode_outputs(outputs: Mapping[str, object]) -> bytes:
-    """Outputs as compact JSON in their own order; NaN and infinities become null.
+def _write_image(message_format: str, value: object) -> dict[str, object]:
+    """Called by the encoders for what is no JSON."""
+    if isinstance(value, PFBytes):
+        return image_as_dict(value, message_format)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+_WRITE_IMAGE = {message_format: partial(_write_image, message_format) for message_format in MESSAGE_FORMATS}
+
+
+def encode_outputs(outputs: Mapping[str, object], message_format: str = "basic") -> bytes:
+    """Outputs as compact JSON in their own order; NaN and infinities become null, images as the format has them.
 
     Raises:
         UserError: an output cannot be written as JSON; says which, in promptflow's words.
     """
     try:
-        return orjson.dumps(outputs, option=_STRICT)
+        return orjson.dumps(outputs, _WRITE_IMAGE[message_format], _STRICT)
     except TypeError:
-        return _encode_odd(outputs)
+        return _encode_odd(outputs, message_format)
 
 
 def encode_error(code: str, message: str) -> bytes:
@@ -35,21 +46,19 @@ def encode_error(code: str, message: str) -> bytes:
         return _dump(body)
 
 
-def _encode_odd(outputs: Mapping[str, object]) -> bytes:
+def _encode_odd(outputs: Mapping[str, object], message_format: str) -> bytes:
     """What the fast encoder refuses: keys that are no text, integers beyond 64 bits, depth - or no JSON at all."""
-    try:
-        return orjson.dumps(outputs, option=_LENIENT)
-    except TypeError:
-        pass
+    write_image = _WRITE_IMAGE[message_format]
     for name, value in outputs.items():
         try:
-            json.dumps(value)
+            json.dumps(value, default=write_image)
         except (TypeError, ValueError, RecursionError) as problem:
-            raise UserError(_unserializable(name, problem)) from None
-    return _dump(outputs)
+            raise UserError(unserializable(name, problem)) from None
+    return _dump(outputs, message_format)
 
 
-def _unserializable(name: str, problem: Exception) -> str:
+def unserializable(name: str, problem: Exception) -> str:
+    """Promptflow's sentence about an output that is no JSON."""
     return (
         f"The output '{name}' for flow is incorrect. The output value is not JSON serializable. "
         f"JSON dump failed: ({type(problem).__name__}) {problem}. "
@@ -57,19 +66,21 @@ def _unserializable(name: str, problem: Exception) -> str:
     )
 
 
-def _dump(value: object) -> bytes:
+def _dump(value: object, message_format: str = "basic") -> bytes:
+    write_image = _WRITE_IMAGE[message_format]
     try:
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(value, default=write_image, separators=(",", ":"), allow_nan=False)
     except ValueError:
-        text = json.dumps(_without_nan(value), separators=(",", ":"))
+        text = json.dumps(without_nan(value), default=write_image, separators=(",", ":"))
     return text.encode()
 
 
-def _without_nan(value: object) -> object:
+def without_nan(value: object) -> object:
+    """The value with null for every NaN and infinity in it."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return value

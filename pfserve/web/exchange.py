@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import html
+import logging
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs
 
-from pfserve.errors import PayloadTooLarge, RequestError, RequestTimeout
+from pfserve.errors import NotFound, PayloadTooLarge, RequestError, RequestTimeout
 from pfserve.web.encode import encode_error
-from pfserve.web.heads import JSON
+from pfserve.web.heads import HTML, JSON
+from pfserve.web.stream import ReplyStream
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
     from aiohttp.streams import StreamReader
 
     from pfserve.web.connection import Connection
+
+_log = logging.getLogger(__name__)
 
 _UNHURRIED_S = 1.0  # how long a cancelled request may take to end before it is answered over its head
 
@@ -32,8 +37,8 @@ class Exchange:
     """A request that is being served. Lives from its complete head to its reply, or to the loss of its client."""
 
     __slots__ = (
-        "_expired", "arrived_s", "close", "connection", "headers", "message", "method", "payload", "request_id",
-        "stage", "status", "task",
+        "_expired", "_stream", "arrived_s", "close", "connection", "headers", "message", "method", "payload",
+        "request_id", "stage", "status", "task",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +54,7 @@ class Exchange:
         self.close = message.should_close  # whether the connection ends with this exchange
         self.stage = Stage.READING
         self.status = 0  # 0: not answered yet
+        self._stream: ReplyStream | None = None  # an answer that has begun and not ended
         self.task: asyncio.Task[None] | None = None
         self._expired = False
 
@@ -76,16 +82,47 @@ class Exchange:
             self.status = status
             self.connection.finish(self, body, content_type, extra)
 
+    async def send(self, piece: bytes, content_type: str) -> None:
+        """Answer with a stream: its next piece; an empty one only begins it.
+
+        Raises:
+            CancelledError: nobody waits for it any more, though its code has caught the cancellation.
+        """
+        stream = self._stream
+        if stream is None:
+            if self.status:
+                raise asyncio.CancelledError
+            self.status = 200
+            stream = self._stream = ReplyStream(self, content_type)
+        if piece:
+            await stream.send(piece)
+
+    def end_stream(self) -> None:
+        """The stream is complete."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.end()
+
     def fail(self, error: RequestError) -> None:
-        """Answer with an error."""
+        """Answer with an error. A stream that has begun is cut off instead: there is no place for one in it."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            cause = error.__cause__
+            _log.error("request %s: its stream was cut off: %s", self.request_id, error.message, exc_info=cause)
+            stream.cut()
+            return
         if isinstance(error, PayloadTooLarge | RequestTimeout) and not self.payload.is_eof():
             self.close = True
         extra = "".join(f"{name}: {value}\r\n" for name, value in error.headers.items())
-        self.reply(error.status, encode_error(error.code, error.message), extra=extra)
+        if isinstance(error, NotFound):  # promptflow's only error that is no JSON
+            text = html.escape(error.message, quote=False)
+            self.reply(error.status, text.encode(errors="backslashreplace"), HTML, extra)
+        else:
+            self.reply(error.status, encode_error(error.code, error.message), extra=extra)
 
     def expire(self, _now_s: float) -> None:
         """The deadline has passed: cancel the task, which answers. If it does not end, answer for it."""
-        if self.status or self.task is None:
+        if (self.status and self._stream is None) or self.task is None:
             return
         if self._expired:
             self.close = True
@@ -106,5 +143,6 @@ class Exchange:
     def lost(self) -> None:
         """The client has gone: nobody waits for the answer."""
         self.status = -1
+        self._stream = None
         if self.task is not None:
             self.task.cancel()

@@ -7,6 +7,8 @@ from http import HTTPStatus
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+EVENTS = "text/event-stream; charset=utf-8"
 
 
 class Heads:
@@ -44,6 +46,12 @@ class Heads:
         return (f"{prefix}{cors}{extra}x-request-id: {request_id}\r\nContent-Length: {length}\r\n\r\n").encode(
             "latin-1", "replace"
         )
+
+    def render_open(self, status: int, content_type: str, *, request_id: str, origin: str | None, extra: str) -> bytes:
+        """The head of a reply whose length is not known yet; ``extra`` says how it ends."""
+        prefix = self._prefixes.get((status, content_type)) or self._prefix(status, content_type)
+        cors = self._cors if origin is None else self._cors_of(origin)
+        return f"{prefix}{cors}{extra}x-request-id: {request_id}\r\n\r\n".encode("latin-1", "replace")
 
     def _cors_of(self, origin: str) -> str:
         if not self._any_origin or not (origin.isascii() and origin.isprintable()):

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Protocol
+
+
+class Stream(Protocol):
+    """The items of a generator, as they come. Raises :class:`pfserve.errors.RequestError`."""
+
+    def __aiter__(self) -> AsyncIterator[object]: ...
+
+    async def aclose(self) -> None:
+        """End it, wherever it is."""
 
 
 class Executor(Protocol):
     """Runs the flow."""
 
-    async def run(self, values: dict[str, object], /) -> dict[str, object]:
-        """The outputs, in declared order, for the decoded inputs. Raises :class:`pfserve.errors.RequestError`."""
+    async def run(self, values: dict[str, object], streaming: bool = False) -> dict[str, object]:
+        """The outputs, in declared order, for the decoded inputs; if ``streaming``, each generator as a Stream.
+
+        Raises :class:`pfserve.errors.RequestError`.
+        """
 
 
 class Gate(Protocol):

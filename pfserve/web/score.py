@@ -10,6 +10,7 @@ from aiohttp import hdrs
 from pfserve.errors import NotAcceptable, TooManyRequests
 from pfserve.web.accept import Wanted, negotiate, unacceptable_message
 from pfserve.web.encode import encode_outputs
+from pfserve.web.events import send_events, take_stream
 from pfserve.web.exchange import Exchange, Stage
 
 if TYPE_CHECKING:
@@ -17,9 +18,14 @@ if TYPE_CHECKING:
     from pfserve.web.decode import Decoder
     from pfserve.web.needs import Executor, Gate
 
+_JSON = Wanted.JSON  # looking up a member of an enum takes its time
+
 
 class Scoring:
-    """Serves the flow. ``full_message`` is what a refused client reads."""
+    """Serves the flow.
+
+    ``can_stream`` says whether an output of it can be a generator, ``full_message`` is what a refused client reads.
+    """
 
     def __init__(
         self,
@@ -28,14 +34,17 @@ class Scoring:
         *,
         decode: Decoder,
         bodies: Bodies,
+        can_stream: bool,
         full_message: str,
+        message_format: str,
     ) -> None:
         self._executor = executor
         self._gate = gate
         self._decode = decode
         self._bodies = bodies
+        self._can_stream = can_stream
         self._full_message = full_message
-        self.served = 0  # requests that were admitted and have ended
+        self._message_format = message_format
 
     async def serve(self, exchange: Exchange) -> None:
         """Run the flow for one request and answer it.
@@ -43,7 +52,7 @@ class Scoring:
         Raises:
             RequestError: what the client is to be told instead.
         """
-        _check_acceptable(exchange)
+        wanted = self._wanted(exchange) if hdrs.ACCEPT in exchange.headers else _JSON
         gate = self._gate
         if gate.full():
             raise self._full()
@@ -52,11 +61,36 @@ class Scoring:
             raise self._full()
         try:
             exchange.stage = Stage.RUNNING
-            body = encode_outputs(await self._executor.run(values))
+            if wanted is _JSON:
+                body: bytes | None = encode_outputs(await self._executor.run(values), self._message_format)
+            else:
+                body = await self._stream(exchange, values, wanted)
         finally:
-            self.served += 1
             gate.release()  # before the reply: who has it may come again at once, to any worker
-        exchange.reply(200, body)
+        if body is None:
+            exchange.end_stream()
+        else:
+            exchange.reply(200, body)
+
+    def _wanted(self, exchange: Exchange) -> Wanted:
+        """What the client accepts. Refuses, before the flow runs, what certainly could not be answered after it."""
+        accept = _accept(exchange)
+        wanted = negotiate(accept)
+        if wanted is Wanted.NOTHING or (wanted is Wanted.EVENTS and not self._can_stream):
+            raise NotAcceptable(unacceptable_message(accept))
+        return wanted
+
+    async def _stream(self, exchange: Exchange, values: dict[str, object], wanted: Wanted) -> bytes | None:
+        """Answer with a stream, all but its end; or give the body of an answer, if the flow gave no generator."""
+        outputs = await self._executor.run(values, True)
+        found = await take_stream(outputs)
+        if found is not None:
+            await send_events(exchange, *found, outputs, self._message_format)
+            return None
+        body = encode_outputs(outputs, self._message_format)
+        if wanted is Wanted.EVENTS:
+            raise NotAcceptable(unacceptable_message(_accept(exchange)))
+        return body
 
     def _full(self) -> TooManyRequests:
         retry_after_s = self._gate.retry_after_s()
@@ -69,13 +103,5 @@ class Scoring:
         )
 
 
-def _check_acceptable(exchange: Exchange) -> None:
-    """Refuse before the flow runs what could not be answered after it. No plan streams yet."""
-    accept = exchange.headers.get(hdrs.ACCEPT)
-    if accept is None:
-        return
-    lines = exchange.headers.getall(hdrs.ACCEPT)
-    if len(lines) > 1:
-        accept = ",".join(lines)
-    if Wanted.JSON not in negotiate(accept):
-        raise NotAcceptable(unacceptable_message(accept, streams=False))
+def _accept(exchange: Exchange) -> str:
+    return ",".join(exchange.headers.getall(hdrs.ACCEPT))

@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from pfserve.errors import HeadersTooLarge, RequestError, SystemFailure, Unavailable
+from pfserve.errors import HeadersTooLarge, PayloadTooLarge, RequestError, SystemFailure, Unavailable, UserError
+from pfserve.values.ambient import DEADLINE_S, REQUEST_ID
 from pfserve.web.body import Bodies
 from pfserve.web.complaints import Complaints
 from pfserve.web.connection import Connection, State
 from pfserve.web.deadlines import Deadlines
 from pfserve.web.decode import Decoder
+from pfserve.web.events import can_stream
 from pfserve.web.exchange import Exchange
 from pfserve.web.heads import Heads
 from pfserve.web.ids import RequestIds
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 Serve = Callable[[Exchange], Coroutine[Any, Any, None]]
 
 _LOOK_AGAIN_S = 1.0
+_CANCELLED_BY_ITSELF = "The flow's code cancelled the request that it was running for."
 
 _log = logging.getLogger(__name__)
 _requests_log = logging.getLogger("pfserve.requests")
@@ -81,6 +84,8 @@ class Service:
             gate,
             decode=Decoder([spec.name for spec in plan.inputs], [spec.name for spec in plan.inputs if spec.required]),
             bodies=self._bodies,
+            can_stream=can_stream(plan),
+            message_format=plan.message_format,
             full_message=f"The instance is full: it holds {settings.capacity} requests, the most it admits at once "
             f"(set by {settings.capacity_origin}). Try again later.",
         )
@@ -92,11 +97,6 @@ class Service:
     def protocol(self) -> Connection:
         """The protocol of a new connection."""
         return Connection(self)
-
-    @property
-    def served(self) -> int:
-        """How many requests were admitted and have ended, whatever came of them: the rate of service."""
-        return self._scoring.served
 
     def tick(self) -> None:
         """Once a second: take the time of day, close connections idle for too long."""
@@ -152,16 +152,20 @@ class Service:
         except Exception:
             self._fail_by_bug(exchange)
 
-    def refuse_head(self, exchange: Exchange) -> None:
-        """A request has come whose head is too large."""
+    def refuse_head(self, exchange: Exchange, error: RequestError) -> None:
+        """A request has come whose head alone is reason enough to refuse it."""
         self.in_progress += 1
         exchange.close = True
-        exchange.fail(self.head_too_large())
+        exchange.fail(error)
 
     def head_too_large(self) -> HeadersTooLarge:
         """The error for it."""
         limit = self.settings.limits.head_bytes
         return HeadersTooLarge(f"The request line and headers are larger than {limit} bytes.")
+
+    def body_too_large(self) -> PayloadTooLarge:
+        """The error for a body that is announced to be larger than any can be."""
+        return PayloadTooLarge(f"The body is larger than {self.settings.limits.body_bytes} bytes, the body limit.")
 
     def ended(self, exchange: Exchange) -> None:
         """The request is answered, or its client has gone."""
@@ -211,15 +215,19 @@ class Service:
     async def _answer(self, exchange: Exchange, serve: Serve) -> None:
         """Serve, and answer whatever comes of it."""
         self._request_deadlines.add(exchange, exchange.arrived_s)
+        REQUEST_ID.set(exchange.request_id)
+        DEADLINE_S.set(exchange.arrived_s + self.settings.request_timeout_s)
         try:
             await serve(exchange)
         except RequestError as error:
             exchange.fail(error)
         except asyncio.CancelledError:
-            if not exchange.expired:
+            if exchange.status < 0:
                 raise  # the client has gone
-            exchange.fail(exchange.timeout_error())
-        except Exception:
+            exchange.fail(exchange.timeout_error() if exchange.expired else UserError(_CANCELLED_BY_ITSELF))
+        except GeneratorExit:
+            raise
+        except BaseException:  # user code runs in properties too, and asyncio would lose what is no Exception
             self._fail_by_bug(exchange)
         finally:
             self._request_deadlines.discard(exchange)

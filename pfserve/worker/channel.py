@@ -9,10 +9,10 @@ import socket
 
 import msgspec
 
-from pfserve.worker.messages import BootFailed, Message
+from pfserve.worker.messages import Message
 
 _MESSAGE_BYTES = 64 * 1024
-_TEXT_CHARACTERS = 8 * 1024  # a longer boot message is cut, so that it always fits
+_TEXT_CHARACTERS = 8 * 1024  # a longer text is cut, so that it always fits
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Message)
 
@@ -30,10 +30,8 @@ class Channel:
 
     def send(self, message: Message) -> None:
         """Send a message. One that cannot be delivered is dropped: the other side is gone, or has stopped reading."""
-        if isinstance(message, BootFailed):
-            message = BootFailed(message.exit_code, message.message[:_TEXT_CHARACTERS])
         try:
-            self._socket.send(_encoder.encode(message))
+            self._socket.send(_encoder.encode(_deliverable(message)))
         except OSError:  # the end of the stream, or the exit of the child, tells the parent more
             return
 
@@ -57,6 +55,13 @@ class Channel:
         """Close this end."""
         self.closed = True
         self._socket.close()
+
+
+def _deliverable(message: Message) -> Message:
+    """The message with texts that fit, and without lone surrogates, which no encoding takes."""
+    texts = {name: text for name, text in msgspec.structs.asdict(message).items() if isinstance(text, str)}
+    clean = {name: text[:_TEXT_CHARACTERS].encode(errors="backslashreplace").decode() for name, text in texts.items()}
+    return msgspec.structs.replace(message, **clean)
 
 
 def channel_pair() -> tuple[Channel, Channel]:

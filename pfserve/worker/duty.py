@@ -19,7 +19,6 @@ class Duty(msgspec.Struct, frozen=True):
     config: ServeConfig
     region: Region
     seat: int
-    generation: int
     listeners: tuple[socket.socket, ...]  # bound; the first worker that can serve calls listen()
     inboxes: Mapping[int, Inbox]  # of the seats of the generation, this one's included
     channel: Channel  # to its leader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import logging
@@ -39,8 +40,7 @@ def fork_child(body: Callable[[], int], *, not_yours: Iterable[Closable]) -> int
         OSError: the kernel refuses another process.
     """
     parent = os.getpid()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     # No signal may reach the child before its handlers are its own: the parent's would write into the parent's pipe.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -50,6 +50,13 @@ def fork_child(body: Callable[[], int], *, not_yours: Iterable[Closable]) -> int
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return pid
+
+
+def hold_standard_descriptors() -> None:
+    """Open what our starter has closed of 0, 1 and 2: what is opened next would take their numbers, and get our log."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def obey_channel_only() -> None:
@@ -116,7 +123,5 @@ def _reseed() -> None:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(Exception):  # none, closed, full, or the author's own: nothing to save
             stream.flush()
-        except (OSError, ValueError):  # closed by user code, or the reader is gone: nothing to save
-            continue

@@ -22,7 +22,8 @@ from pfserve import __version__
 from pfserve.admission import Gate
 from pfserve.config import ServeConfig
 from pfserve.errors import PortError
-from pfserve.execution import Executor, ThreadLane
+from pfserve.execution import Executor, ThreadLane, attribute_prints
+from pfserve.llm import Models
 from pfserve.plan import Plan
 from pfserve.region import SeatState
 from pfserve.web import Limits, Service, Settings
@@ -38,6 +39,9 @@ _NS = 1_000_000_000
 # CPU-bound threads give the loop its turn ten times as often as by default: loop p99 beside one 10.8 -> 1.4 ms.
 SWITCH_INTERVAL_S = 0.0005
 
+# Blocking generators that one worker streams at once; each keeps a thread to its end. More wait for one of them.
+STREAM_THREADS = 64
+
 # What a request allocates dies by its reference counts, and the inherited heap is frozen: cycles are rare. So the
 # youngest generation is looked through every 10,000 net allocations instead of every 700.
 GC_THRESHOLDS = (10_000, 10, 10)
@@ -50,8 +54,10 @@ def run_worker(duty: Duty, plan: Plan) -> int:
         PortError: the sockets are bound but may not listen.
     """
     gc.set_threshold(*GC_THRESHOLDS)
-    if plan.width:
-        sys.setswitchinterval(SWITCH_INTERVAL_S)
+    attribute_prints()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with contextlib.suppress(OSError):  # the folder may be gone by the time that a worker is replaced
+        os.chdir(plan.folder or ".")  # as "pf flow serve" and the containers of promptflow have it
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     life = loop.create_task(Worker(duty, plan, loop).run())
@@ -63,6 +69,10 @@ def run_worker(duty: Duty, plan: Plan) -> int:
                 raise
             # A task that user code started: asyncio lets these two through the loop, which then stops for all.
             _log.error("seat %d: a task of the flow's code ended with %r; the worker goes on", duty.seat, exit_)
+        except RuntimeError:
+            if life.done():
+                raise
+            _log.error("seat %d: the flow's code stopped the event loop; the worker goes on", duty.seat)
 
 
 class Worker:
@@ -76,9 +86,18 @@ class Worker:
         self._lane = ThreadLane(
             config.threads * plan.width, loop, patience_s=config.stuck_after_s, on_exhausted=self._ask_replacement
         )
+        self._streams = ThreadLane(
+            min(config.max_concurrent_requests, STREAM_THREADS),
+            loop,
+            patience_s=config.stuck_after_s,
+            on_exhausted=self._ask_replacement,
+        )
+        self._models = Models()
         self._service = Service(
             plan,
-            Executor(plan, self._lane),
+            Executor(
+                plan, self._lane, models=self._models, streams=self._streams, line_timeout_s=config.line_timeout_s
+            ),
             self._gate,
             Vitals(duty.region, config.stuck_after_s),
             _web_settings(config),
@@ -153,6 +172,7 @@ class Worker:
         if dropped:
             _log.warning("seat %d (pid %d): %d requests lost at the deadline", self._duty.seat, os.getpid(), dropped)
         self._acceptor.close()
+        await self._models.close()
 
     def _stop_listening(self) -> None:
         """Let the kernel refuse new connections. Closing would not do: master and leader have the sockets too."""

@@ -14,22 +14,24 @@ from typing import Any
 import msgspec
 import uvloop
 
-from pfserve.plan import InputSpec, Plan
+from eventually import eventually
+from pfserve.plan import InputSpec, OutputSpec, Plan, Reference, Step, StepKind
 from pfserve.web import Limits, Service, Settings
 
 WAIT_S = 5.0  # for what must happen; nothing that works takes as long
 
 
-def plan(*required: str, optional: tuple[str, ...] = ()) -> Plan:
-    """A plan of which only what the web room reads is real."""
+def plan(*required: str, optional: tuple[str, ...] = (), source: StepKind | None = None) -> Plan:
+    """A plan of which only what the web room reads is real. ``source`` is what kind of node its output comes from."""
+    slot = len(required) + len(optional)
     inputs = [InputSpec(name, "string", True, None, str) for name in required]
     inputs += [InputSpec(name, "string", False, "", str) for name in optional]
     return Plan(
         flow_name="rig",
         kind="dag",
         inputs=tuple(inputs),
-        outputs=(),
-        steps=(),
+        outputs=(OutputSpec("output", Reference(slot, (), "work", ""), None, False),) if source else (),
+        steps=(Step("work", source, print, False, None, (), slot, (), None, ""),) if source else (),
         chains=(),
         literals=(),
         width=0,
@@ -45,13 +47,15 @@ class FakeExecutor:
     def __init__(self) -> None:
         self.answer: Callable[[dict[str, object]], Awaitable[dict[str, object]]] = self.echo
         self.asked: list[dict[str, object]] = []
+        self.asked_to_stream: list[bool] = []
         self.cancelled = 0
 
     async def echo(self, values: dict[str, object]) -> dict[str, object]:
         return {"output": values}
 
-    async def run(self, values: dict[str, object], /) -> dict[str, object]:
+    async def run(self, values: dict[str, object], streaming: bool = False) -> dict[str, object]:
         self.asked.append(values)
+        self.asked_to_stream.append(streaming)
         try:
             return await self.answer(values)
         except asyncio.CancelledError:
@@ -165,6 +169,27 @@ class Rig:
             return wire.answer(head_only=request.startswith(b"HEAD "))
 
 
+class Held:
+    """Requests that stay inside until they are let go."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.go = rig.call(asyncio.Event)
+        rig.executor.answer = self.answer
+
+    async def answer(self, values: dict[str, object]) -> dict[str, object]:
+        await self.go.wait()
+        return {}
+
+    def let_go(self) -> None:
+        self.rig.call(self.go.set)
+
+    def eventually_inside(self, count: int) -> None:
+        eventually(
+            lambda: self.rig.gate.tickets == count, within_s=WAIT_S, why=f"the number of requests inside is not {count}"
+        )
+
+
 @contextlib.contextmanager
 def serving(
     flow: Plan | None = None, *, capacity: int = 100, limits: Limits | None = None, **settings: Any
@@ -249,6 +274,14 @@ class Wire:
             self._more()
         body, self._read = self._read[:length], self._read[length:]
         return Answer(int(lines[0].split()[1]), headers, body)
+
+    def chunk(self) -> bytes:
+        """The next chunk of a chunked body; empty at its end."""
+        length = int(self.take_until(b"\r\n"), 16)
+        while len(self._read) < length + 2:
+            self._more()
+        data, self._read = self._read[:length], self._read[length + 2 :]
+        return data
 
     def is_quiet(self, for_s: float = 0.1) -> bool:
         """Whether nothing comes. Only for what must not happen."""

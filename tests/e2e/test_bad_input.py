@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,29 +131,6 @@ def test_a_missing_field_message_is_bounded(server: Server) -> None:
     assert len(message) < 20_000
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status", "code"),
-    [
-        ("GET", "/score", 405, "MethodNotAllowed"),
-        ("DELETE", "/score", 405, "MethodNotAllowed"),
-        ("POST", "/health", 405, "MethodNotAllowed"),
-        ("POST", "/scores", 404, "NotFound"),
-        ("POST", "/score/", 404, "NotFound"),
-        ("GET", "/<script>alert(1)</script>", 404, "NotFound"),
-        ("GET", "/../../etc/passwd", 404, "NotFound"),
-    ],
-)
-def test_wrong_methods_and_paths(server: Server, method: str, path: str, status: int, code: str) -> None:
-    answer = server.ask(method, path)
-    assert (answer.status, answer.error[0]) == (status, code)
-    assert answer.headers["content-type"] == "application/json"
-
-
-def test_accept_that_cannot_be_met(server: Server) -> None:
-    answer = server.score({"text": "a"}, headers={"Accept": "image/png"})
-    assert (answer.status, answer.error[0]) == (406, "UserError")
-
-
 # -- Clients that do not behave --------------------------------------------------------------------
 
 
@@ -171,18 +147,6 @@ def received(client: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return b"".join(parts)
-
-
-GOOD = b'POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\n\r\n{"text": "a"}'
-
-
-def test_pipelined_requests_then_garbage(server: Server) -> None:
-    with connect(server) as client:
-        client.sendall(GOOD + GOOD + b"\x16\x03\x01 what is this\r\n\r\n")
-        answers = received(client)
-    assert answers.count(b'{"answer":"a/0"}') == 2
-    assert b"HTTP/1.1 400" in answers
-    assert b'"BadRequest"' in answers
 
 
 def test_a_header_block_without_end(server: Server) -> None:
@@ -229,14 +193,6 @@ def test_slow_clients_hold_no_place(server: Server) -> None:
     finally:
         for client in clients:
             client.close()
-
-
-def test_curl_is_asked_for_its_body_at_once(server: Server) -> None:
-    with connect(server) as client:
-        client.sendall(b"POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\nExpect: 100-continue\r\n\r\n")
-        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        client.sendall(b'{"text": "a"}')
-        assert b'{"answer":"a/0"}' in client.recv(4096)
 
 
 # -- Full ------------------------------------------------------------------------------------------
@@ -296,12 +252,10 @@ def test_an_async_node_that_hangs_costs_nothing(tmp_path: Path) -> None:
     tool = "import asyncio\n" + ECHO_OR_HANG.replace("def work", "async def work").replace("time.", "await asyncio.")
     flow = write_flow(tmp_path / "hang", tool)
     with serving(flow, "--workers", "1", "--max-concurrent-requests", "1", "--request-timeout-ms", "300") as running:
-        started = time.monotonic()
         answer = running.score({"text": "hang"})
         assert answer.status == 408
         assert running.score({"text": "a"}).json == {"answer": "a"}
         assert "exited" not in running.log
-        assert time.monotonic() - started < 10
 
 
 def test_a_task_of_user_code_that_exits_does_not_end_the_worker(tmp_path: Path) -> None:

@@ -144,6 +144,23 @@ def test_explain_prints_the_plan(flow):
     assert done.stderr == b""
 
 
+def test_explain_has_other_forms(flow):
+    assert json.loads(pfserve("explain", flow(), "--format", "json").stdout)["steps"][0]["name"] == "node"
+    assert pfserve("explain", flow(), "--format", "mermaid").stdout.startswith(b"flowchart TD\n")
+    assert pfserve("explain", flow(), "--format", "svg").returncode == 2
+
+
+def test_check_tells_warnings_beside_mistakes(flow):
+    done = pfserve("check", flow(yaml=FLOW.replace("type: string}", "type: strin, defalt: x}", 1)))
+    assert done.returncode == 3
+    told = done.stdout.decode().splitlines()
+    assert [line.partition(": ")[2] for line in told[:2]] == [
+        "input 'text' has the unknown type 'strin'; did you mean 'string'?",
+        "input 'text' has the unknown key 'defalt', which is ignored; did you mean 'default'? (warning)",
+    ]
+    assert told[2] == "1 mistake, 1 warning"
+
+
 def test_explain_of_a_flow_that_does_not_compile_is_3(flow):
     done = pfserve("explain", flow("import nothing_of_this_name\n"))
     assert (done.returncode, done.stdout) == (3, b"")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
+from urllib.parse import unquote
+
 import pytest
 
 from e2e.http_rig import Rig, get, plan, post, serving
 
 SENTENCE = (
-    "The requested api '{}' with {} is not supported by current app, "
+    "The requested api {} with {} is not supported by current app, "
     "if you entered the URL manually please check your spelling and try again."
 )
 
@@ -71,6 +74,8 @@ def test_head_is_get_without_the_body(rig: Rig, path: str) -> None:
         ("POST", "/score/", 404, None),
         ("OPTIONS", "/nope", 404, None),
         ("GET", "/<b>x</b>", 404, None),
+        ("GET", "/%3Cb%3E&amp;", 404, None),
+        ("GET", "/static/it's", 404, None),
         ("GET", "/../etc/passwd", 404, None),
     ],
 )
@@ -79,10 +84,16 @@ def test_wrong_methods_and_paths(rig: Rig, method: str, path: str, status: int, 
         wire.send(get(path, method=method))
         answer = wire.answer(head_only=method == "HEAD")
         assert (answer.status, answer.headers.get("allow")) == (status, allow)
-        assert answer.headers["content-type"] == "application/json"
-        if method != "HEAD":
-            assert answer.code == ("MethodNotAllowed" if status == 405 else "NotFound")
-            assert answer.message == SENTENCE.format(path[1:], method)
+        if status == 404:
+            shown = html.escape(repr(unquote(path[1:])), quote=False)
+            assert answer.headers["content-type"] == "text/html; charset=utf-8"
+            assert answer.body.decode() == SENTENCE.format(shown, method)
+            assert b"<" not in answer.body, "the path must not be markup"
+        else:
+            assert answer.headers["content-type"] == "application/json"
+            if method != "HEAD":
+                assert answer.code == "MethodNotAllowed"
+                assert answer.message == SENTENCE.format(repr(path[1:]), method)
         wire.send(get("/livez"))
         assert wire.answer().status == 200
 

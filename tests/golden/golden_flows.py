@@ -1,4 +1,4 @@
-"""What pfserve says about each flow under ``flows/``. As a program: writes it to the ``expected.txt`` of each.
+"""What pfserve says about each flow under ``flows/``. As a program: writes it to the ``expected.*`` of each.
 
 python tests/golden/golden_flows.py            rewrite all
 python tests/golden/golden_flows.py FLOW       print one
@@ -7,26 +7,38 @@ python tests/golden/golden_flows.py FLOW       print one
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+OTHER_FORMS = ("mmd", "json")
 FLOWS = sorted(path.parent.name for path in HERE.glob("flows/*/flow.dag.yaml"))
 
 
-def told(flow: str) -> str:
-    """The plan of a flow as text, or its mistakes. Paths are relative to the flow's folder."""
-    from pfserve.compiler import compile_flow
+def told(flow: str, form: str = "txt") -> str:
+    """The plan of a flow, or its mistakes. Paths are relative to the flow's folder."""
+    from pfserve.compiler import compile_flow, remove_copies
+    from pfserve.config import load_config
+    from pfserve.connections import load
     from pfserve.errors import CompileError
     from pfserve.flow import parse_flow
-    from pfserve.plan import explain
+    from pfserve.plan import diagram, explain, facts
 
     folder = HERE / "flows" / flow
+    file = folder / "connections.yaml"
+    config = load_config({"flow": str(folder), "connections": [str(file)] if file.exists() else []}, {}, cores=1)
     with contextlib.chdir(folder):
         try:
-            plan = compile_flow(parse_flow(folder))
+            plan = compile_flow(parse_flow(folder), connections=load(config, {}))
         except CompileError as problem:
-            return f"{problem}\n"
+            return "".join(f"{line}\n" for line in (problem, *problem.warnings))
+        finally:
+            remove_copies()
+    if form == "mmd":
+        return diagram(plan)
+    if form == "json":
+        return json.dumps(facts(plan), indent=2) + "\n"
     return explain(plan) + "".join(f"{warning}\n" for warning in plan.warnings)
 
 
@@ -38,3 +50,5 @@ if __name__ == "__main__":
     else:
         for name in FLOWS:
             (HERE / "flows" / name / "expected.txt").write_text(told(name))
+        for form in OTHER_FORMS:
+            (HERE / "flows" / "classify" / f"expected.{form}").write_text(told("classify", form))

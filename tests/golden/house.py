@@ -9,6 +9,10 @@ from pfserve.values import TOOL_MARK
 F = TypeVar("F")
 
 
+class ToolProvider:
+    """As promptflow's: known by its name."""
+
+
 def tool(function: F) -> F:
     setattr(function, TOOL_MARK, True)
     return function

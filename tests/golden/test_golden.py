@@ -22,11 +22,17 @@ def test_a_flow_is_told_as_expected(flow: str) -> None:
     assert golden_flows.told(flow) == (golden_flows.HERE / "flows" / flow / "expected.txt").read_text()
 
 
+@pytest.mark.parametrize("form", golden_flows.OTHER_FORMS)
+def test_a_flow_is_told_in_other_forms(form: str) -> None:
+    expected = golden_flows.HERE / "flows" / "classify" / f"expected.{form}"
+    assert golden_flows.told("classify", form) == expected.read_text()
+
+
 def test_telling_twice_gives_the_same() -> None:
     assert golden_flows.told("diamond") == golden_flows.told("diamond")
 
 
-@pytest.mark.parametrize("flow", ["diamond", "broken"])
+@pytest.mark.parametrize("flow", ["diamond", "broken", "classify"])
 def test_the_order_of_hashes_does_not_show(flow: str) -> None:
     def under(seed: str) -> str:
         command = [sys.executable, str(Path(golden_flows.__file__)), flow]

@@ -91,6 +91,8 @@ def installed(tmp_path):
         "promptflow/core/__init__.py": "raise AssertionError('the real promptflow was imported')",
         "promptflow/core/_below.py": "from promptflow.core import tool",
         "promptflow/other/__init__.py": "",
+        "promptflow/tools/aoai.py": "raise AssertionError('the real promptflow-tools was imported')",
+        "promptflow/tools/extra.py": "from promptflow.core import tool\n\n@tool\ndef extra(): return 'extra'",
         "promptflow/lacking/__init__.py": "import a_package_that_nobody_has",
     }
     for name, text in files.items():
@@ -107,6 +109,21 @@ def test_our_names_win_over_an_installed_promptflow_and_the_rest_of_it_is_found(
         import promptflow.core._below
         from promptflow import other
         assert tool is from_core is promptflow.core._below.tool
+        """,
+        installed,
+    )
+
+
+def test_installed_tools_are_marked_by_us_and_not_wrapped(installed):
+    run(
+        """
+        import inspect
+        from pfserve.values import is_tool
+        from promptflow.tools.aoai import chat
+        from promptflow.tools.extra import extra
+        assert chat.__module__.startswith("pfserve.")
+        assert is_tool(extra) and inspect.isfunction(extra) and not hasattr(extra, "__wrapped__")
+        assert extra() == "extra"
         """,
         installed,
     )

@@ -373,7 +373,8 @@ def test_signal_handlers_and_folder_are_restored_after_the_import(tmp_path: Path
     flow = write_flow(tmp_path / "flow", disturb)
     with instance(flow) as server:
         worker = server.ready().workers()[0]
-        assert Path(f"/proc/{worker}/cwd").resolve() == tmp_path
+        assert Path(f"/proc/{worker}/cwd").resolve() == flow  # where flows run, whatever the import did
+        assert Path(f"/proc/{server.master}/cwd").resolve() == tmp_path
         os.kill(worker, signal.SIGKILL)
         eventually(lambda: worker not in server.workers() and len(server.workers()) == 2, within_s=5, why="reaped")
         request = server.asking("wait:1.5")
@@ -405,3 +406,15 @@ def test_reload_with_a_broken_flow_leaves_the_old_generation_serving(flow: Path)
         assert "act.py:1" in server.log()
         assert server.leader() == leader
         serve_and_stop(server)
+
+
+@pytest.mark.parametrize("_", range(3))
+def test_a_stop_right_behind_a_reload(tmp_path: Path, _: int) -> None:
+    """The old generation may end in the very turn in which the master is told to stop."""
+    flow = write_flow(tmp_path / "flow")
+    with instance(flow) as server:
+        server.ready()
+        server.signal(signal.SIGHUP)
+        server.ready(generation=2)
+        eventually(lambda: "(leaving): exited" in server.log(), within_s=10, why="the old generation should end")
+        assert server.stop() == 0, server.log()

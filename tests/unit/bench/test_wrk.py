@@ -58,18 +58,18 @@ SLOW = QUIET.replace("361.00us", "   1.25s").replace(" 20.10ms", "  1.02m")
 
 
 @pytest.mark.parametrize(
-    ("text", "requests", "requests_per_s", "p50_s", "p99_s", "failures"),
+    ("text", "requests_per_s", "p50_s", "p99_s", "failures"),
     [
-        (QUIET, 25082, 25014.14, 0.000361, 0.0201, 0),
-        (ALL_FAILED, 3678, 3675.2, 0.00089, 0.00335, 3678),
-        (RESET, 19215, 17469.96, 0.000055, 0.000208, 9311 + 297),
-        (SLOW, 25082, 25014.14, 1.25, 61.2, 0),
+        (QUIET, 25014.14, 0.000361, 0.0201, 0),
+        (ALL_FAILED, 3675.2, 0.00089, 0.00335, 3678),
+        (RESET, 17469.96, 0.000055, 0.000208, 9311 + 297),
+        (SLOW, 25014.14, 1.25, 61.2, 0),
     ],
     ids=["quiet", "every answer refused", "connections reset", "seconds and minutes"],
 )
-def test_reads_what_wrk_prints(text, requests, requests_per_s, p50_s, p99_s, failures):
+def test_reads_what_wrk_prints(text, requests_per_s, p50_s, p99_s, failures):
     reading = wrk.parse(text)
-    assert (reading.requests, reading.requests_per_s, reading.failures) == (requests, requests_per_s, failures)
+    assert (reading.requests_per_s, reading.failures) == (requests_per_s, failures)
     assert (reading.p50_s, reading.p99_s) == pytest.approx((p50_s, p99_s))
 
 

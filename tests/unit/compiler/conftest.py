@@ -10,12 +10,41 @@ from types import ModuleType
 import pytest
 
 from pfserve.compiler import compile_flow
+from pfserve.connections import Connections, Form, Sources
 from pfserve.errors import CompileError
 from pfserve.flow import parse_flow
 from pfserve.plan import Plan
-from pfserve.values import TOOL_MARK
+from pfserve.values import DETAILS_MARK, TOOL_MARK
+from pfserve.values.connections import CustomConnection, CustomStrongTypeConnection, OpenAIConnection
+
+CLASSES = (CustomConnection, CustomStrongTypeConnection, OpenAIConnection)
 
 Files = Mapping[str, str]
+
+
+def connections() -> Connections:
+    """One connection of each kind that the tests use."""
+    forms = {
+        "azure": ("AzureOpenAIConnection", {"api_key": "s3cret", "api_base": "http://azure"}),
+        "openai": ("OpenAIConnection", {"api_key": "s3cret"}),
+        "serverless": ("ServerlessConnection", {"api_key": "s3cret", "api_base": "http://serverless"}),
+        "custom": ("CustomConnection", {"key": "s3cret", "place": "here"}),
+    }
+    return Connections(
+        Sources(
+            {name: Form(kind, value, frozenset({"api_key", "key"}), "a test") for name, (kind, value) in forms.items()}
+        )
+    )
+
+
+class Details:
+    """What ``@streaming`` leaves on a tool."""
+
+    streaming_option_parameter = "stream"
+
+
+class ToolProvider:
+    """As promptflow's: known by its name."""
 
 
 def tool(function: Callable[..., object]) -> Callable[..., object]:
@@ -23,10 +52,17 @@ def tool(function: Callable[..., object]) -> Callable[..., object]:
     return function
 
 
+def streaming(function: Callable[..., object]) -> Callable[..., object]:
+    setattr(function, DETAILS_MARK, Details())
+    return tool(function)
+
+
 @pytest.fixture(autouse=True)
 def user_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     house = ModuleType("house")
-    house.tool = tool  # type: ignore[attr-defined]
+    vars(house).update(
+        tool=tool, streaming=streaming, ToolProvider=ToolProvider, **{kind.__name__: kind for kind in CLASSES}
+    )
     modules = dict(sys.modules)
     monkeypatch.setitem(sys.modules, "house", house)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -53,9 +89,9 @@ class Flows:
     def compile(self, files: Files, **options: object) -> Plan:
         return compile_flow(parse_flow(self.write(files)), **options)  # type: ignore[arg-type]
 
-    def mistakes(self, files: Files) -> list[str]:
+    def mistakes(self, files: Files, **options: object) -> list[str]:
         try:
-            self.compile(files)
+            self.compile(files, **options)
         except CompileError as problem:
             return [str(diagnostic) for diagnostic in problem.diagnostics]
         return []

@@ -12,7 +12,7 @@ import pytest
 from pfserve.compiler import compile_flow
 from pfserve.errors import UserError
 from pfserve.flow import parse_flow
-from pfserve.plan import Access, AccessKind, Guard, Lane, Plan, Reference, StepKind
+from pfserve.plan import Access, AccessKind, Guard, Lane, Plan, Reference, StepKind, diagram, explain
 
 if TYPE_CHECKING:
     from conftest import Flows
@@ -242,6 +242,16 @@ def test_activate_becomes_a_guard_and_a_need(flows: Flows) -> None:
     plan = flows.compile({"flow.dag.yaml": flow(nodes), "a.py": TOOL + "@tool\ndef a(x):\n    return x\n"})
     assert plan.steps[1].guard == Guard(Reference(3, (Access(AccessKind.NAME, "k"),), "a", "a.output.k", "k"), 1)
     assert plan.steps[1].needs == (0,)
+
+
+def test_an_activate_of_literals_compares_a_slot_of_its_own(flows: Flows) -> None:
+    guarded = "type: python, activate: {when: x, is: y}"
+    files = {"flow.dag.yaml": flow(node("a", "x: 1", more=guarded)), "a.py": TOOL + "@tool\ndef a(x):\n    return x\n"}
+    plan = flows.compile(files)
+    assert plan.literals == (1, "x")
+    assert plan.steps[0].guard == Guard(Reference(2, (), "", "'x'"), "y")
+    assert explain(plan).count("only if 'x' == 'y'") == 1
+    assert "if" not in diagram(plan)
 
 
 def test_an_aggregation_is_loaded_but_no_step(flows: Flows) -> None:

@@ -85,14 +85,6 @@ FLOW_MISTAKES = {
         HEAD.replace("{type: string}", "{default: x}") + NODE,
         "flow.dag.yaml:2: input 'text' has no 'type'",
     ),
-    "image input": (
-        HEAD.replace("{type: string}", "{type: image}") + NODE,
-        "flow.dag.yaml:2: input 'text' is of type image, which this version cannot take yet",
-    ),
-    "image in a default": (
-        HEAD.replace("{type: string}", "{type: object, default: {a: [{'data:image/png;path': x.png}]}}") + NODE,
-        "flow.dag.yaml:2: the default of input 'text' holds an image, which this version cannot take yet",
-    ),
     "unknown output type": (
         HEAD.replace("{type: string, ref", "{type: lst, ref") + NODE,
         "flow.dag.yaml:4: output 'out' has the unknown type 'lst'; did you mean 'list'?",
@@ -105,9 +97,9 @@ FLOW_MISTAKES = {
         HEAD + NODE.replace("type: python", "type: pyton"),
         "flow.dag.yaml:7: node 'a' has the unknown type 'pyton'; did you mean 'python'?",
     ),
-    "llm node": (
-        HEAD + NODE.replace("type: python", "type: llm"),
-        "flow.dag.yaml:7: node 'a' is of type llm, which this version cannot run yet",
+    "custom_llm node": (
+        HEAD + NODE.replace("type: python", "type: custom_llm"),
+        "flow.dag.yaml:7: node 'a' is of type custom_llm, which this version cannot run yet",
     ),
     "csharp node": (
         HEAD + NODE.replace("type: python", "type: csharp"),
@@ -141,9 +133,13 @@ FLOW_MISTAKES = {
         HEAD + NODE + "  activate: {when: '${inputs.text}'}\n",
         "flow.dag.yaml:11: The definition of activate config for node a is incorrect: it needs both 'when' and 'is'",
     ),
-    "activate on a literal": (
-        HEAD + NODE + "  activate: {when: x, is: x}\n",
-        "flow.dag.yaml:11: The 'activate' of node 'a' needs a reference (${…}) for 'when'",
+    "an aggregation that waits for a node": (
+        HEAD
+        + NODE
+        + NODE.replace("name: a", "name: b").replace(
+            "type: python", "type: python\n  aggregation: true\n  activate: {when: '${a.output}', is: 1}"
+        ),
+        "flow.dag.yaml:14: The 'activate' of node 'b', an aggregation, references 'a', which is none",
     ),
     "an aggregation is read": (
         HEAD
@@ -158,11 +154,6 @@ FLOW_MISTAKES = {
     "message format": (
         "message_format: x\n" + HEAD + NODE,
         "flow.dag.yaml:1: Invalid message format 'x'. Supported message formats are ['basic', 'openai-vision'].",
-    ),
-    "variable from a connection": (
-        "environment_variables:\n  KEY: ${conn.key}\n" + HEAD + NODE,
-        "flow.dag.yaml:2: the environment variable 'KEY' takes its value from a connection, "
-        "which this version cannot do yet",
     ),
 }
 
@@ -182,15 +173,8 @@ PYTHON_MISTAKES = {
     ),
     "a class": (
         "from house import tool\n\nclass C:\n    @tool\n    def m(self):\n        pass\n",
-        "a.py:4: the tool is a method of class 'C', which this version cannot run yet",
-    ),
-    "a generator": (
-        "from house import tool\n@tool\ndef a(text):\n    yield text\n",
-        "a.py:2: the tool 'a' is a generator, which this version cannot run yet",
-    ),
-    "an async generator": (
-        "from house import tool\n@tool\nasync def a(text):\n    yield text\n",
-        "a.py:2: the tool 'a' is a generator, which this version cannot run yet",
+        f"a.py: No tool found in the python script. {ONE} "
+        "(The class 'C' has one, but it does not derive from ToolProvider.)",
     ),
     "syntax": ("x = 1\ndef (:\n", "a.py:2: SyntaxError: invalid syntax"),
     "indentation": ("def a():\nreturn 1\n", "a.py:2: IndentationError: expected an indented block"),
@@ -273,11 +257,6 @@ def test_a_mistake_in_a_template(flows: Flows, name: str) -> None:
 
 
 LITERAL_MISTAKES = {
-    "image": (
-        "text: dict",
-        "{type: image_url, image_url: {url: x}}",
-        "Input 'text' for node 'a' holds an image, which this version cannot take yet",
-    ),
     "int": ("text: int", "abc", "Input 'text' for node 'a' of value 'abc' is not type int."),
     "bool": ("text: bool", "1", "Input 'text' for node 'a' of value '1' is not type bool."),
     "list": ("text: list", "abc", "Input 'text' for node 'a' of value 'abc' is not type list."),
@@ -285,7 +264,15 @@ LITERAL_MISTAKES = {
     "connection": (
         "text: OpenAIConnection",
         "conn",
-        "Input 'text' for node 'a' is of type connection, for which this version cannot take 'conn' yet",
+        "Get connection 'conn' for node 'a' error: connection 'conn' is not given (given: none); give --connections "
+        "PATH or PFSERVE_CONNECTIONS, a YAML or JSON file or a folder of them that has it, or use another with "
+        "--connection 'conn=OTHER' or the environment variable conn=OTHER, or set conn to the connection's JSON as "
+        "Azure gives it, or put it into PROMPTFLOW_ENCODED_CONNECTIONS",
+    ),
+    "assistant": (
+        "text: AssistantDefinition",
+        "a.yaml",
+        "Input 'text' for node 'a' is of type assistant_definition, for which this version cannot take 'a.yaml' yet",
     ),
 }
 
@@ -293,7 +280,7 @@ LITERAL_MISTAKES = {
 @pytest.mark.parametrize("name", LITERAL_MISTAKES)
 def test_a_literal_that_does_not_fit(flows: Flows, name: str) -> None:
     parameter, literal, expected = LITERAL_MISTAKES[name]
-    head = "from house import tool\nclass OpenAIConnection: pass\n"
+    head = "from house import tool\nclass OpenAIConnection: pass\nclass AssistantDefinition: pass\n"
     code = f"{head}@tool\ndef a({parameter}):\n    pass\n"
     node = NODE.replace("${inputs.text}", literal)
     assert flows.mistakes({"flow.dag.yaml": HEAD + node, "a.py": code}) == [f"flow.dag.yaml:10: {expected}"]
@@ -313,7 +300,7 @@ def test_all_mistakes_are_told_at_once(flows: Flows) -> None:
         "flow.dag.yaml:2: input 'text' has no 'type'",
         "flow.dag.yaml:10: Node 'a' references flow input 'nothing' which is not defined",
         "flow.dag.yaml:13: Load tool failed for node 'b'. Tool file 'missing.py' can not be found.",
-        "flow.dag.yaml:17: node 'c' is of type llm, which this version cannot run yet",
+        "flow.dag.yaml:16: node 'c' has no 'connection'",
         "flow.dag.yaml:21: a node must be a mapping",
     ]
 
@@ -365,14 +352,23 @@ WARNINGS = {
         GOOD,
         ["flow.dag.yaml:4: 'foo' in the reference of the output 'out' is read as 'output'; write: ${a.output}"],
     ),
+    "an activate that is always met": (
+        HEAD + NODE + "  activate: {when: x, is: x}\n",
+        GOOD,
+        [
+            "flow.dag.yaml:11: the 'activate' of node 'a' compares two literals: the node always runs; "
+            "a reference (${…}) for 'when' is usual"
+        ],
+    ),
     "an aggregation that could not run": (
         HEAD
         + NODE
-        + "- {name: b, type: llm, aggregation: true, source: {path: nowhere.jinja2}}\n"
+        + "- {name: b, type: custom_llm, aggregation: true, source: {path: nowhere.jinja2}}\n"
         + "- {name: c, type: python, aggregation: true, source: {type: package, tool: x.y}}\n",
         GOOD,
         [
-            "flow.dag.yaml:11: node 'b' is of type llm: as it is an aggregation, which is never run, it is not loaded",
+            "flow.dag.yaml:11: node 'b' is of type custom_llm: as it is an aggregation, which is never run, "
+            "it is not loaded",
             "flow.dag.yaml:12: node 'c' has a source of type package: as it is an aggregation, which is never run, "
             "it is not loaded",
         ],
@@ -400,3 +396,35 @@ def test_an_output_to_include_that_does_not_exist_is_warned_of(flows: Flows) -> 
     plan = flows.compile({"flow.dag.yaml": HEAD + NODE, "a.py": GOOD}, included_outputs=("ou",))
     assert plan.warnings == ("flow.dag.yaml: there is no output 'ou' to include; did you mean 'out'?",)
     assert plan.outputs == ()
+
+
+MISSPELLED = {
+    "a node's": (NODE + "  activat: {when: x}\n", "node 'a' has the unknown key 'activat'", "activate", 11),
+    "an input's": (NODE, "input 'text' has the unknown key 'defalt'", "default", 2),
+}
+
+
+@pytest.mark.parametrize("name", MISSPELLED)
+def test_a_misspelled_key_is_warned_of(flows: Flows, name: str) -> None:
+    node, what, meant, line = MISSPELLED[name]
+    head = HEAD.replace("{type: string}", "{type: string, defalt: x}") if "defalt" in what else HEAD
+    plan = flows.compile({"flow.dag.yaml": head + node, "a.py": GOOD})
+    assert plan.warnings == (f"flow.dag.yaml:{line}: {what}, which is ignored; did you mean '{meant}'?",)
+
+
+def test_keys_without_a_meaning_are_taken(flows: Flows) -> None:
+    legacy = "  tool: a.py\n  provider: x\n  comment: c\n  enable_cache: true\n  odd: 1\n"
+    legacy += "  skip: {when: x, is: y, return: z}\n"
+    assert flows.compile({"flow.dag.yaml": HEAD + NODE + legacy, "a.py": GOOD}).warnings == ()
+
+
+def test_a_nodes_module_is_imported_at_start(flows: Flows) -> None:
+    node = NODE + "  module: aside\n"
+    files = {"flow.dag.yaml": HEAD + node, "a.py": GOOD}
+    assert flows.mistakes(files) == [
+        "flow.dag.yaml:11: Failed to import modules with error: Import node 'a' provider module 'aside' failed. "
+        "Root cause: ModuleNotFoundError(\"No module named 'aside'\")."
+    ]
+    flows.compile({"aside.py": "import os\nSEEN = os.getcwd()\n"})
+    known = files["flow.dag.yaml"].replace("aside", "promptflow.tools.openai")
+    flows.compile({"flow.dag.yaml": known})

@@ -19,15 +19,23 @@ def load(flags=None, environ=None) -> ServeConfig:
 
 
 HOST = {"host": "0.0.0.0"}
+PATHS = ("connections", "connections")
+REPLACED = ("connection", "replaced_connections")
 AZURE = {"AML_APP_ROOT": "/var/azureml-app"}
 
 CHOSEN = [
     # flags, environ, setting, field, value, origin
+    ({}, {}, "connections", "connections", (), "default"),
+    ({"connections": ("/", "/etc")}, {"PFSERVE_CONNECTIONS": "/usr"}, *PATHS, ("/", "/etc"), "flag --connections"),
+    ({}, {"PFSERVE_CONNECTIONS": "/:/etc:"}, *PATHS, ("/", "/etc"), "environment PFSERVE_CONNECTIONS"),
+    ({"connections": ()}, {"PFSERVE_CONNECTIONS": "/"}, *PATHS, ("/",), "environment PFSERVE_CONNECTIONS"),
+    ({"connection": ("a=b", "c d = e")}, {}, *REPLACED, ("a=b", "c d=e"), "flag --connection"),
     ({}, {}, "host", "host", "127.0.0.1", "default"),
     ({"host": "[::1]"}, {}, "host", "host", "::1", "flag --host"),
     ({}, {"PFSERVE_HOST": "0.0.0.0"}, "host", "host", "0.0.0.0", "environment PFSERVE_HOST"),
     ({}, {}, "port", "port", 8080, "default"),
     ({"port": "0"}, {"PFSERVE_PORT": "9"}, "port", "port", 0, "flag --port"),
+    ({"port": "8\x1f"}, {}, "port", "port", 8, "flag --port"),
     ({}, {"PFSERVE_PORT": " 9 "}, "port", "port", 9, "environment PFSERVE_PORT"),
     ({}, {"PFSERVE_PORT": ""}, "port", "port", 8080, "default"),
     ({}, {}, "workers", "workers", 2, "default, 2 CPU cores"),
@@ -126,6 +134,19 @@ def test_the_highest_layer_wins_and_is_remembered(flags, environ, setting, field
 
 REFUSED = [
     # flags, environ, the whole text
+    (
+        {"connections": ("/", "/nowhere")},
+        {},
+        "connections = '/nowhere' (from flag --connections): "
+        "expected a file or folder that exists, '/nowhere' is not there",
+    ),
+    (
+        {},
+        {"PFSERVE_CONNECTIONS": "/:/nowhere"},
+        "connections = '/:/nowhere' (from environment PFSERVE_CONNECTIONS): "
+        "expected a file or folder that exists, '/nowhere' is not there",
+    ),
+    ({"connection": ("a",)}, {}, "connection = 'a' (from flag --connection): expected NAME=OTHER"),
     ({"port": "x"}, {}, "port = 'x' (from flag --port): expected a whole number from 0 to 65535"),
     ({"port": ""}, {}, "port = '' (from flag --port): expected a whole number from 0 to 65535"),
     ({"port": "70000"}, {}, "port = '70000' (from flag --port): expected a whole number from 0 to 65535"),

@@ -16,6 +16,8 @@ def test_the_table_is_the_golden_one():
         "request_timeout_ms": "1500",
         "preload": "off",
         "outputs": "answer,sources",
+        "connection": ("a=b", "my conn = other"),
+        "variant": ("a.b", "${c.d}"),
         "env": ("OPENAI_API_KEY=do-not-show", "A=b"),
     }
     environ = {"PROMPTFLOW_WORKER_NUM": "3", "PF_LINE_TIMEOUT_SEC": "20", "BUILD_INFO": "line\nbreak \udcff"}

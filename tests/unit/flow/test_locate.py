@@ -77,3 +77,21 @@ def test_prompty_and_flex_are_recognised_and_not_yet_served(tmp_path: Path, monk
         CompileError, match=r"^flow\.dag\.yaml:2: flex flows \('entry'\) cannot be served by this version"
     ):
         parse_flow(tmp_path)
+
+
+MODEL = "flavors:\n  promptflow:\n    entry: inner.v1/flow.dag.yaml\n"
+
+
+def test_a_models_folder_means_the_flow_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "model.v2" / "inner.v1").mkdir(parents=True)
+    (tmp_path / "model.v2" / "inner.v1" / "flow.dag.yaml").touch()
+    (tmp_path / "model.v2" / "MLmodel").write_text(MODEL)
+    assert locate_flow(tmp_path / "model.v2") == tmp_path / "model.v2" / "inner.v1" / "flow.dag.yaml"
+    assert flow_name(tmp_path / "model.v2") == "model.v2"
+
+
+@pytest.mark.parametrize("model", ["{}", "flavors: {python_function: {}}", "flavors: [1]", "5", ""])
+def test_a_model_of_something_else_is_a_folder_like_others(tmp_path: Path, model: str) -> None:
+    (tmp_path / "MLmodel").write_text(model)
+    (tmp_path / "flow.dag.yaml").touch()
+    assert locate_flow(tmp_path) == tmp_path / "flow.dag.yaml"

@@ -110,3 +110,15 @@ def test_a_thread_behind_the_back_of_threading_is_found_too() -> None:
 def test_grpc_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "grpc._cython.cygrpc", types.ModuleType("cygrpc"))
     assert "gRPC is loaded" in why_unshareable()
+
+
+@pytest.mark.parametrize("timer", [signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF])
+def test_no_timer_outlives_the_import(timer: int) -> None:
+    """Their signals kill: nobody handles them any more."""
+
+    def load() -> Any:
+        signal.setitimer(timer, 600)
+        return PLAN
+
+    take_in(load, "flow")
+    assert signal.getitimer(timer) == (0.0, 0.0)

@@ -1,0 +1,108 @@
+"""P3, P4, P14: flows that mostly wait, under clients in a closed loop."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from . import contest, flows, systems
+from .budgets import judge
+from .closed import ClosedLoad
+from .contest import P99, REQUESTS_PER_S, Contest
+from .memory import MB
+from .part import Part, Say, Settings
+from .series import Series, ratio
+from .server import Launch, Server
+from .throughput import BODY, WORKERS
+from .upstream import connections_option, stub_model
+
+LEAST_S = 15.0
+WARM_UP_S = 5.0
+LATENCY_S = 1.25  # of both benchmark flows
+ASYNC_CLIENTS = 500
+SYNC_WORKERS, SYNC_THREADS = 8, 4
+SYNC_SLOTS = SYNC_WORKERS * SYNC_THREADS
+MIXED_CLIENTS = 100
+FLASK_CLIENTS = 8  # keep its two slots busy; more would only wait longer, and it would be no faster
+MIXED_LIMIT = min(WORKERS / 0.021, MIXED_CLIENTS / 1.021)  # 1/s
+
+
+def parallel_async(settings: Settings, say: Say) -> Part:
+    """P3: the async benchmark."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        flow = flows.parallel_async(home / "flow")
+        with stub_model(home, latency_ms=1000) as stub:
+            launch = systems.pfserve(flow, WORKERS, 1000, *connections_option(home))
+            load = _load(ASYNC_CLIENTS, settings)
+            held, memory = _hold("async benchmark", launch, load, settings.rounds, say, [stub])
+    verdicts = (
+        judge("P3.rate", _over(held.of(systems.PFSERVE, REQUESTS_PER_S), ASYNC_CLIENTS / LATENCY_S)),
+        judge("P3.p99", _over(held.of(systems.PFSERVE, P99), LATENCY_S * 1e3)),
+        judge("P3.memory", memory),
+    )
+    return Part((*held.series(), memory), verdicts, held.voids())
+
+
+def parallel_sync(settings: Settings, say: Say) -> Part:
+    """P4: the sync benchmark."""
+    with tempfile.TemporaryDirectory() as home:
+        flow = flows.parallel_sync(Path(home) / "flow")
+        launch = systems.pfserve(flow, SYNC_WORKERS, 1000, "--threads", str(SYNC_THREADS))
+        load = _load(2 * SYNC_SLOTS, settings)
+        held, memory = _hold("sync benchmark", launch, load, settings.rounds, say)
+    rate = _over(held.of(systems.PFSERVE, REQUESTS_PER_S), SYNC_SLOTS / LATENCY_S)
+    return Part((*held.series(), memory), (judge("P4.rate", rate),), held.voids())
+
+
+def mixed(settings: Settings, say: Say) -> Part:
+    """P14: the mixed flow, beside promptflow Flask."""
+    python = settings.promptflow()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        flow = flows.mixed(home / "flow")
+        with stub_model(home, latency_ms=1000) as stub:
+            launch = systems.pfserve(flow, WORKERS, 200, *connections_option(home))
+            ours, memory = _hold("mixed", launch, _load(MIXED_CLIENTS, settings), settings.rounds, say, [stub])
+            flask = systems.promptflow(python, "flask", flow, WORKERS)
+            _tell_promptflow(python, home, flask, stub)
+            theirs, _ = _hold("mixed", flask, _load(FLASK_CLIENTS, settings), settings.rounds, say, [stub])
+    rate = ours.of(systems.PFSERVE, REQUESTS_PER_S)
+    compared = ratio(rate, theirs.of(systems.FLASK, REQUESTS_PER_S))
+    verdicts = (judge("P14.rate", _over(rate, MIXED_LIMIT)), judge("P14.flask", compared))
+    return Part((*ours.series(), *theirs.series(), memory), verdicts, (*ours.voids(), *theirs.voids()))
+
+
+def _load(clients: int, settings: Settings) -> ClosedLoad:
+    return ClosedLoad(clients, BODY, WARM_UP_S, max(LEAST_S, settings.seconds), LATENCY_S)
+
+
+def _hold(
+    title: str, launch: Launch, load: ClosedLoad, rounds: int, say: Say, helpers: Sequence[Server] = ()
+) -> tuple[Contest, Series]:
+    held, sizes = Contest(title, {launch.system: []}), []
+    with Server(launch) as server:
+        server.wait_ready()
+        for round_number in range(1, rounds + 1):
+            sample = contest.measure(server, load, helpers)
+            held.samples[launch.system].append(sample)
+            sizes.append(server.pss_bytes() / MB)
+            rate = sample.reading.requests_per_s
+            say(f"{title} {round_number}/{rounds}  {launch.system}: {rate:,.1f} requests/s, {sizes[-1]:.0f} MB")
+    return held, Series(launch.system, f"{title}: PSS after load", "MB", tuple(sizes))
+
+
+def _over(series: Series, limit: float) -> Series:
+    return msgspec.structs.replace(series, unit="x", samples=tuple(sample / limit for sample in series.samples))
+
+
+def _tell_promptflow(python: Path, home: Path, launch: Launch, stub: Server) -> None:
+    connection = {"name": flows.CONNECTION, "type": "open_ai", "api_key": "none", "base_url": f"{stub.address}/v1"}
+    file = home / "connection.yaml"
+    file.write_bytes(msgspec.json.encode(connection))
+    argv = [python.parent / "pf", "connection", "create", "--file", file]
+    subprocess.run(argv, env=launch.environment, check=True, capture_output=True, timeout=120)

@@ -1,0 +1,21 @@
+"""Connections by name: where they are given, what overrides them, and what is wrong with them."""
+
+from pfserve.connections.connections import Connections, Field, Resolved, Sources, StandIn
+from pfserve.connections.environment import fill
+from pfserve.connections.form import Form
+from pfserve.connections.load import load
+from pfserve.connections.problems import BrokenConnection, ConnectionProblem, MissingConnection
+
+__all__ = [
+    "BrokenConnection",
+    "ConnectionProblem",
+    "Connections",
+    "Field",
+    "Form",
+    "MissingConnection",
+    "Resolved",
+    "Sources",
+    "StandIn",
+    "fill",
+    "load",
+]

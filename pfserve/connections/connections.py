@@ -1,0 +1,232 @@
+"""The one path from a name to a connection object: replaced, found, its fields overridden, ``${env:…}`` filled in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from pfserve.connections.arm import BadPayload, from_arm
+from pfserve.connections.form import Form, from_execution_form
+from pfserve.connections.problems import (
+    BrokenConnection,
+    ConnectionProblem,
+    field_variable_of,
+    missing,
+    variable_of,
+)
+from pfserve.values.connection_form import BadConnection, connection_from, fields_of
+from pfserve.values.connections import Connection
+
+_ENVIRONMENT_REFERENCE = re.compile(r"\s*\$\{env:([^{}]+)\}\s*")
+_MASK = "******"
+
+StandIn = Callable[[str], Mapping[str, object] | None]
+"""From the type of a connection, empty if unknown, to an execution form in its place; None to leave it."""
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One value of a resolved connection, fit to be shown: secrets and what a custom connection holds are masked."""
+
+    name: str
+    shown: str
+    origin: str  # "" for the connection's own
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """How a connection resolved, fit to be shown."""
+
+    name: str
+    type: str
+    origin: str
+    fields: tuple[Field, ...]
+
+    def __str__(self) -> str:
+        fields = (f"{one.name}={one.shown}{f' (from {one.origin})' if one.origin else ''}" for one in self.fields)
+        return f"{self.name} ({self.type}) from {self.origin}: {', '.join(fields)}"
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """What connections are made from."""
+
+    forms: Mapping[str, Form]
+    replaced: Mapping[str, str] = {}  # --connection NAME=OTHER
+    environ: Mapping[str, str] = {}
+    only_encoded: bool = False
+    provider: str = ""  # the variable that names a provider, which we do not read
+    stand_in: StandIn | None = None  # what replaces every connection of the types that it knows
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Sources {sorted(self.forms)}>"
+
+
+class Connections:
+    """The connections that a flow may use, by the names that it uses.
+
+    A connection is made when it is first asked for, so that what nobody needs can be broken; then it stays as it is.
+    """
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._made: dict[str, Connection] = {}
+        self._resolved: dict[str, Resolved] = {}
+
+    def get(self, name: str, expected: str = "") -> Connection:
+        """The connection that the flow calls ``name``; the same object each time.
+
+        ``expected`` is the type that its user wants (``OpenAIConnection``), as far as known; a stand-in goes by it
+        where nobody gave the connection.
+
+        Raises:
+            MissingConnection: no source has it.
+            BrokenConnection: a source has it, but it cannot be used.
+        """
+        if name not in self._made:
+            self._make(name, self._stand_in(name, expected) or self._find(name))
+        return self._made[name]
+
+    def names(self) -> tuple[str, ...]:
+        """The names that the sources have, and those that are replaced; variables may add others."""
+        return tuple(sorted({*self._sources.forms, *self._sources.replaced}))
+
+    def resolved(self) -> tuple[Resolved, ...]:
+        """How the connections that were asked for resolved, in the order of their names."""
+        return tuple(self._resolved[name] for name in sorted(self._resolved))
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong although nobody needed it so far."""
+        forms = sorted(self._sources.forms.items())
+        return self._sources.warnings + tuple(
+            f"connection {name!r} from {form.origin} {form.problem}; nothing needs it"
+            for name, form in forms
+            if form.problem and name not in self._made
+        )
+
+    def __repr__(self) -> str:
+        return f"<Connections {', '.join(self.names())}>"
+
+    def _stand_in(self, name: str, expected: str) -> Form | None:
+        if self._sources.stand_in is None:
+            return None
+        with contextlib.suppress(ConnectionProblem):  # a stand-in needs no original
+            expected = self._find(name).type_name or expected
+        given = self._sources.stand_in(expected)
+        return from_execution_form(given, "stub") if given is not None else None
+
+    def _make(self, name: str, form: Form) -> None:
+        if form.problem:
+            raise _broken(name, form, form.problem)
+        environ = {} if form.origin == "stub" else self._sources.environ
+        value, origins = _filled(name, form, environ)
+        try:
+            made = connection_from(
+                {"type": form.type_name, "value": value, "secret_keys": list(form.secret_keys)}, name
+            )
+        except BadConnection as problem:
+            variables = " or ".join(field_variable_of(name, key) for key in problem.missing)
+            way = f"; add it there, or set {variables}" if variables else ""
+            raise BrokenConnection(name, f"{problem} (from {form.origin}){way}") from None
+        self._made[name] = made
+        self._resolved[name] = Resolved(name, made.type, form.origin, _fields(made, origins))
+
+    def _find(self, name: str) -> Form:
+        """The form for a name of the flow: of the name that a flag or variable puts in its place, else its own."""
+        sources = self._sources
+        if other := sources.replaced.get(name):
+            return self._look(other, name)
+        if given := sources.environ.get(variable_of(name)):
+            is_json, _ = _read_json(given)
+            return self._look(name, name) if is_json else self._look(given, name, shown="")
+        return self._look(name, name)
+
+    def _look(self, name: str, asked_as: str, shown: str | None = None) -> Form:
+        """The data that a variable holds for the name, else that of the sources. Errors name it as ``shown``."""
+        sources = self._sources
+        is_json, payload = _read_json(sources.environ.get(variable_of(name), ""))
+        if is_json:
+            return _from_variable(name, payload)
+        if name not in sources.forms:
+            raise missing(
+                name if shown is None else shown,
+                asked_as,
+                self.names(),
+                only_encoded=sources.only_encoded,
+                provider=sources.provider,
+            )
+        form = sources.forms[name]
+        return form if name == asked_as else msgspec.structs.replace(form, origin=f"{name!r} of {form.origin}")
+
+
+def _read_json(text: str) -> tuple[bool, object]:
+    try:
+        return True, json.loads(text)
+    except (ValueError, RecursionError):
+        return False, None
+
+
+def _from_variable(name: str, payload: object) -> Form:
+    origin = f"variable {variable_of(name)}"
+    try:
+        return from_arm(name, payload, origin)
+    except BadPayload as problem:
+        text = f"Invalid connection data detected while overriding connection {name}. ({problem}; from {origin})"
+        raise BrokenConnection(name, text) from None
+
+
+def _filled(name: str, form: Form, environ: Mapping[str, str]) -> tuple[dict[str, object], dict[str, str]]:
+    """The values with those of variables in their place, and where each that a variable gave came from."""
+    value, origins = dict(form.value), dict[str, str]()
+    kind = form.kind
+    others: Iterable[str] = fields_of(kind) if kind else ()
+    for key in dict.fromkeys([*value, *others]):
+        variable = field_variable_of(name, key)
+        given = environ.get(variable)
+        if given is not None and (given or key in form.value):
+            value[key], origins[key] = given, f"variable {variable}"
+    for key, held in value.items():
+        reference = _ENVIRONMENT_REFERENCE.fullmatch(held) if isinstance(held, str) else None
+        if reference:
+            value[key], origins[key] = _of_environment(name, key, form, reference[1], environ)
+    if open_ones := sorted(form.to_be_given - origins.keys()):
+        wanted = ", ".join(field_variable_of(name, key) for key in open_ones)
+        raise _broken(name, form, f"has a placeholder for {', '.join(open_ones)}; set {wanted}")
+    return value, origins
+
+
+def _of_environment(name: str, key: str, form: Form, variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    if variable in environ:
+        return environ[variable], f"variable {variable}"
+    # ``Environment variable … is not found.`` is promptflow's own message
+    text = f"has ${{env:{variable}}} for {key}: Environment variable {variable} is not found."
+    raise _broken(name, form, f"{text} Set it, or {field_variable_of(name, key)}")
+
+
+def _broken(name: str, form: Form, problem: str) -> BrokenConnection:
+    return BrokenConnection(name, f"connection {name!r} from {form.origin} {problem}")
+
+
+def _fields(made: Connection, origins: Mapping[str, str]) -> tuple[Field, ...]:
+    masked = {**dict.fromkeys(made.secrets, True), **dict.fromkeys(made.configs, made.type == "Custom")}
+    return tuple(
+        Field(key, _MASK if masked[key] else _shown(made[key]), origins.get(key, ""))
+        for key in made.keys()  # noqa: SIM118 - a connection is no mapping
+        if made[key] is not None
+    )
+
+
+def _shown(value: object) -> str:
+    """The value; of an address without what could be credentials."""
+    text = str(value)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return _MASK
+    if not parts.scheme or not parts.netloc:
+        return text
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "…" if parts.query else "", ""))

@@ -1,0 +1,196 @@
+"""The worker's one HTTP client: pooled connections, attempts until there is an answer, errors in promptflow's words."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TypeAlias
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from pfserve.llm.answers import decode
+from pfserve.llm.bodies import Body
+from pfserve.llm.endpoint import Endpoint
+from pfserve.llm.events import EventReader
+from pfserve.llm.problems import (
+    Problem,
+    failed,
+    http_problem,
+    stream_failed,
+    transport_problem,
+    unexpected,
+)
+from pfserve.llm.retries import Retries
+from pfserve.values.ambient import DEADLINE_S
+
+Sleep: TypeAlias = Callable[[float], Awaitable[None]]
+Clock: TypeAlias = Callable[[], float]
+Pieces: TypeAlias = AsyncGenerator[object, None]
+
+_CONNECT_S = 5.0  # the OpenAI library's
+_SILENCE_S = 600.0  # the OpenAI library's; the request's own deadline usually comes first
+_KEEP_ALIVE_S = 60.0  # below the idle limits of the large services, above a flow's pauses
+_LINGER_S = 0.25
+_TRANSPORT = (aiohttp.ClientError, OSError)  # OSError has TimeoutError and ConnectionError in it
+
+
+class Client:
+    """Sends bodies to endpoints. Made anywhere; used on one event loop, where the first call opens it."""
+
+    def __init__(self, sleep: Sleep = asyncio.sleep, clock: Clock = time.monotonic) -> None:
+        self._sleep = sleep
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[tuple[str, str | None], str | None] = {}
+
+    async def close(self) -> None:
+        """Close every connection. Calls that are under way fail."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def answer(self, endpoint: Endpoint, path: str, body: Body) -> object:
+        """The decoded JSON of the answer.
+
+        Raises:
+            ModelError: there is none.
+        """
+        response = await self._send(endpoint, path, body)
+        try:
+            return decode(await response.read())
+        except _TRANSPORT as problem:
+            raise failed(transport_problem(problem)) from problem
+        except ValueError as problem:
+            raise unexpected(problem, endpoint.secrets) from problem
+        finally:
+            response.release()
+
+    async def stream(
+        self, endpoint: Endpoint, path: str, body: Body, piece: Callable[[object], object | None]
+    ) -> Pieces:
+        """What the events of the answer add, as ``piece`` reads it. Closing the generator ends the model's work.
+
+        Raises:
+            ModelError: there is no answer. While it is iterated: the stream was cut, or says that the model failed.
+        """
+        return self._pieces(await self._send(endpoint, path, body), endpoint, piece)
+
+    async def _pieces(
+        self, response: aiohttp.ClientResponse, endpoint: Endpoint, piece: Callable[[object], object | None]
+    ) -> Pieces:
+        events = EventReader()
+        cut: BaseException | None = None
+        try:
+            while cut is None and not events.done:
+                try:
+                    received = await response.content.readany()
+                except _TRANSPORT as problem:
+                    cut, received = problem, _arrived(response.content)
+                if not received and cut is None:
+                    return
+                for data in events.feed(received):
+                    text = piece(_event(data, endpoint))
+                    if text is not None:
+                        yield text
+            if events.done:
+                await _finished(response)
+        finally:
+            response.close()
+        if cut is not None and not events.done:
+            raise failed(transport_problem(cut)) from cut
+
+    async def _send(self, endpoint: Endpoint, path: str, body: Body) -> aiohttp.ClientResponse:
+        """The first answer that is one, after as many attempts as it takes and the deadline allows."""
+        try:
+            data = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+            url = endpoint.url(path, body["model"])
+        except (TypeError, ValueError) as problem:
+            raise unexpected(problem) from problem
+        retries = Retries(DEADLINE_S.get())
+        while True:
+            outcome = await self._attempt(endpoint, url, data)
+            if isinstance(outcome, aiohttp.ClientResponse):
+                return outcome
+            wait_s = retries.wait_s(outcome, self._clock())
+            if wait_s is None:
+                raise failed(outcome)
+            await self._sleep(wait_s)
+
+    async def _attempt(self, endpoint: Endpoint, url: URL, data: bytes) -> aiohttp.ClientResponse | Problem:
+        headers = endpoint.headers if endpoint.token is None else await _with_token(endpoint)
+        try:
+            response = await self._opened().post(
+                url, data=data, headers=headers, proxy=self._proxy(url), allow_redirects=False
+            )
+            if response.status < 300:
+                return response
+            async with response:
+                retry_after = response.headers.get("Retry-After")
+                return http_problem(response.status, retry_after, await response.read(), endpoint.secrets)
+        except _TRANSPORT as problem:
+            return transport_problem(problem)
+        except ValueError as problem:  # a header that cannot be sent
+            raise unexpected(problem, endpoint.secrets) from problem
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            # No limit of connections: how many calls there are at once is decided at the gate. A limit here would be
+            # a second line, behind it, that nobody sees.
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
+            timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_read=_SILENCE_S)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
+            )
+        return self._session
+
+    def _proxy(self, url: URL) -> str | None:
+        """The proxy that the environment names for an address; aiohttp would ask for it on a thread, each time."""
+        key = (url.scheme, url.host)
+        if key not in self._proxies:
+            bypassed = bool(proxy_bypass(url.host or ""))
+            proxies = getproxies()
+            self._proxies[key] = None if bypassed else proxies.get(url.scheme) or proxies.get("all")
+        return self._proxies[key]
+
+
+def _arrived(content: aiohttp.StreamReader) -> bytes:
+    """What came before a connection was cut. Aiohttp raises first, and has no public way to it afterwards."""
+    return content._read_nowait(-1)
+
+
+async def _finished(response: aiohttp.ClientResponse) -> None:
+    """Wait a moment for the end of the answer behind ``[DONE]``: a connection that has seen it is used again."""
+    with contextlib.suppress(*_TRANSPORT):
+        async with asyncio.timeout(_LINGER_S):
+            while await response.content.readany():
+                pass
+
+
+async def _with_token(endpoint: Endpoint) -> dict[str, str]:
+    """The headers with an access token. Getting one may block: it is done on a thread."""
+    assert endpoint.token is not None
+    try:
+        token = await asyncio.to_thread(endpoint.token)
+    except Exception as problem:  # whatever the identity library raises
+        raise unexpected(problem) from problem
+    return {**endpoint.headers, "Authorization": f"Bearer {token}"}
+
+
+def _event(data: bytes, endpoint: Endpoint) -> object:
+    """The JSON of an event.
+
+    Raises:
+        ModelError: it is none, or it says that the model failed.
+    """
+    try:
+        event = decode(data)
+    except ValueError as problem:
+        raise unexpected(problem, endpoint.secrets) from problem
+    if isinstance(event, dict) and event.get("error"):
+        raise stream_failed(event["error"], endpoint.secrets)
+    return event

@@ -1,0 +1,118 @@
+"""Calling models: what the steps of a plan and the tools of user code share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from pfserve.errors import RequestError, UserError
+from pfserve.llm.answers import chat_piece, chat_value, completion_piece, completion_value, embedding_value
+from pfserve.llm.bodies import chat_body, completion_body, may_call
+from pfserve.llm.client import Client
+from pfserve.llm.endpoint import Endpoint, endpoint_of
+from pfserve.llm.problems import unexpected
+from pfserve.plan import LlmCall
+from pfserve.values.chat import escape_variables, join_lists, parse_messages
+from pfserve.values.llm_parameters import AZURE
+
+Ask: TypeAlias = Callable[..., Coroutine[Any, Any, object]]
+
+_NO_FUNCTIONS_IN_STREAM = "Function calling has not been supported by stream mode yet."
+
+
+class Models:
+    """The models that a worker talks to. Made before or on its loop, used on the loop only."""
+
+    def __init__(self, client: Client | None = None) -> None:
+        self._client = client or Client()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def bind(self, call: LlmCall) -> Ask:
+        """The call as an async function of its arguments, by keyword.
+
+        It gives a text (or None), the message as a dict if tools or functions were given, or an async generator of
+        texts if ``stream`` was. It raises ``errors.UserError``.
+        """
+        endpoint = endpoint_of(call.connection)
+        ask = self._chat_step if call.api == "chat" else self._completion_step
+
+        async def step(**arguments: object) -> object:
+            parameters, variables = _split(call, arguments)
+            return await ask(endpoint, call, parameters, variables)
+
+        return step
+
+    async def chat(self, connection: object, messages: list[dict[str, object]], **parameters: object) -> object:
+        """Ask for the next message of a chat; parameters and result are those of an LLM node.
+
+        Raises:
+            UserError: the model could not be asked, or did not answer.
+        """
+        return await self._chat(endpoint_of(connection), messages, parameters)
+
+    async def completion(self, connection: object, prompt: str, **parameters: object) -> object:
+        """Ask for the completion of a text; otherwise as :meth:`chat`."""
+        return await self._completion(endpoint_of(connection), prompt, parameters)
+
+    async def embedding(self, connection: object, text: object, model: str) -> list[float]:
+        """Ask for the vector of a text (a list of texts gives the first one's), as floats."""
+        with _told():
+            encoding = "float" if isinstance(text, list) else "base64"  # a list is what serverless models get
+            body: dict[str, object] = {"input": text, "model": model, "encoding_format": encoding}
+            return embedding_value(await self._client.answer(endpoint_of(connection), "embeddings", body))
+
+    async def _chat_step(
+        self, endpoint: Endpoint, call: LlmCall, parameters: dict[str, object], variables: dict[str, object]
+    ) -> object:
+        escapes = escape_variables(variables, call.escaped)
+        if endpoint.provider == AZURE:
+            variables = {name: join_lists(value) for name, value in variables.items()}
+        return await self._chat(endpoint, parse_messages(call.template(**variables), escapes), parameters)
+
+    async def _completion_step(
+        self, endpoint: Endpoint, call: LlmCall, parameters: dict[str, object], variables: dict[str, object]
+    ) -> object:
+        return await self._completion(endpoint, call.template(**variables), parameters)
+
+    async def _chat(
+        self, endpoint: Endpoint, messages: list[dict[str, object]], parameters: dict[str, object]
+    ) -> object:
+        with _told():
+            body = chat_body(endpoint.provider, messages, parameters)
+            if body["stream"]:
+                if "functions" in body:
+                    raise UserError(_NO_FUNCTIONS_IN_STREAM)
+                return await self._client.stream(endpoint, "chat/completions", body, chat_piece)
+            answer = await self._client.answer(endpoint, "chat/completions", body)
+            return chat_value(answer, whole=may_call(parameters))
+
+    async def _completion(self, endpoint: Endpoint, prompt: str, parameters: dict[str, object]) -> object:
+        with _told():
+            body = completion_body(endpoint.provider, prompt, parameters)
+            if body["stream"]:
+                return await self._client.stream(endpoint, "completions", body, completion_piece)
+            return completion_value(await self._client.answer(endpoint, "completions", body))
+
+
+def _split(call: LlmCall, arguments: dict[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+    """The arguments that are the API's, and those that are the template's."""
+    parameters: dict[str, object] = {}
+    variables: dict[str, object] = {}
+    for name, value in arguments.items():
+        (parameters if name in call.parameters else variables)[name] = value
+    return parameters, variables
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What goes wrong around a call, told as promptflow tells it."""
+    try:
+        yield
+    except RequestError:
+        raise
+    except Exception as problem:  # parameters that are not of their type, an answer that is none
+        raise unexpected(problem) from problem

@@ -1,0 +1,11 @@
+"""What a request carries with it through every context and thread that works for it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+DEADLINE_S: ContextVar[float | None] = ContextVar("pfserve_deadline_s", default=None)
+"""When the request's time is over, in monotonic seconds; None outside a request."""
+
+REQUEST_ID: ContextVar[str] = ContextVar("pfserve_request_id", default="")
+"""The request's ``x-request-id``; empty outside a request."""

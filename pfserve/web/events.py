@@ -1,0 +1,73 @@
+"""Event streams: a generator's items, written as they come (contract section 1.7)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from pfserve.errors import UserError
+from pfserve.plan import Plan, StepKind
+from pfserve.web.encode import encode_outputs, unserializable, without_nan
+from pfserve.web.heads import EVENTS
+
+if TYPE_CHECKING:
+    from pfserve.web.exchange import Exchange
+    from pfserve.web.needs import Stream
+
+_encode = json.JSONEncoder(allow_nan=False).encode
+
+
+def can_stream(plan: Plan) -> bool:
+    """Whether an output could be a generator: any python function may give one, and any model call."""
+    sources = {step.result for step in plan.steps if step.kind is not StepKind.PROMPT}
+    return any(spec.reference is not None and spec.reference.slot in sources for spec in plan.outputs)
+
+
+async def take_stream(outputs: dict[str, object]) -> tuple[str, Stream] | None:
+    """Take the generator out of the outputs, with its name; None if there is none.
+
+    Raises:
+        UserError: there are several.
+    """
+    streams = [(name, value) for name, value in outputs.items() if isinstance(value, AsyncIterator)]
+    if len(streams) > 1:
+        for _, stream in streams:
+            await stream.aclose()  # type: ignore[attr-defined]
+        raise UserError("Multiple stream output fields not supported.")
+    for name, _ in streams:
+        return name, outputs.pop(name)  # type: ignore[return-value]
+    return None
+
+
+async def send_events(
+    exchange: Exchange, name: str, stream: Stream, others: dict[str, object], message_format: str
+) -> None:
+    """Answer with an event stream: all of it but its end. ``others`` are the outputs that are no generator.
+
+    The head goes out with the first event: what fails before that is answered like any other failure.
+
+    Raises:
+        RequestError: the generator failed, or gave what is no JSON.
+    """
+    try:
+        if others:
+            lead = json.loads(encode_outputs(others, message_format))
+            await exchange.send(f"data: {_encode(lead)}\n\n".encode(), EVENTS)
+        begin = f"data: {{{_encode(name)}: "
+        async for item in stream:
+            await exchange.send(f"{begin}{_item(name, item)}}}\n\n".encode(), EVENTS)
+        await exchange.send(b"", EVENTS)
+    finally:
+        await stream.aclose()
+
+
+def _item(name: str, value: object) -> str:
+    """JSON as promptflow spaces and escapes it."""
+    try:
+        try:
+            return _encode(value)
+        except ValueError:  # NaN and infinities; or a cycle, which fails again
+            return _encode(without_nan(value))
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise UserError(unserializable(name, problem)) from None

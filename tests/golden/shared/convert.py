@@ -1,0 +1,6 @@
+from house import tool
+
+
+@tool
+def convert(text: str):
+    return {"category": text}

@@ -1,0 +1,151 @@
+"""What an attacker found in the process tree: odd surroundings, odd deaths, user code that spoils its process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from eventually import eventually
+from instance import Instance, children, instance, write_flow
+from pfserve.errors import ConfigError
+from pfserve.leader import describe_exit
+from pfserve.master.pidfile import pidfile
+
+REAL_TIME_SIGNAL = 40
+
+
+@pytest.fixture
+def flow(tmp_path: Path) -> Path:
+    return write_flow(tmp_path / "flow")
+
+
+# -- deaths
+
+
+def test_every_way_to_die_has_words() -> None:
+    assert describe_exit(signal.SIGKILL) == "was killed by SIGKILL"
+    assert describe_exit(REAL_TIME_SIGNAL) == f"was killed by signal {REAL_TIME_SIGNAL}"
+    assert describe_exit(3 << 8) == "exited with code 3"
+
+
+def test_death_by_a_real_time_signal_is_a_death_like_any_other(flow: Path) -> None:
+    with instance(flow) as server:
+        server.ready()
+        leader, victim = server.leader(), server.workers()[0]
+        os.kill(victim, REAL_TIME_SIGNAL)
+        eventually(lambda: len(set(server.workers()) - {victim}) == 2, within_s=5, why="the worker should be replaced")
+        assert server.leader() == leader
+        os.kill(leader, REAL_TIME_SIGNAL)
+        assert server.ready(generation=2).ask()[0] == 200
+        assert server.stop() == 0
+
+
+# -- surroundings
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_it_serves_with_standard_streams_closed(flow: Path, closed: str) -> None:
+    """What is opened next would take their numbers, and get the log."""
+    with instance(flow, f"--port={free_port()}", wrapper=["sh", "-c", f'exec "$@" {closed}', "sh"]) as server:
+        workers = eventually(lambda: serving_workers(server), within_s=10, why="it should serve")
+        for pid in [server.master, *children(server.master), *workers]:
+            targets = [os.readlink(f"/proc/{pid}/fd/{descriptor}") for descriptor in range(3)]
+            assert all(target.startswith("/") for target in targets), targets
+        assert server.stop() == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def serving_workers(server: Instance) -> list[int]:
+    """The workers, once they listen; without a look into the log."""
+    found = [worker for leader in children(server.master) for worker in children(leader)]
+    listening = [line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if " 0A " in line]
+    sockets = {os.readlink(f"/proc/{server.master}/fd/{name}") for name in os.listdir(f"/proc/{server.master}/fd")}
+    return found if len(found) == 2 and any(f"socket:[{inode}]" in sockets for inode in listening) else []
+
+
+def test_a_log_that_takes_nothing_does_not_keep_it_from_forking(tmp_path: Path) -> None:
+    """What user code has printed lies in a buffer that cannot be flushed."""
+    flow = write_flow(tmp_path / "flow", "print('x' * 1000)\n")
+    full = 'exec "$@" > /dev/full'
+    with instance(
+        flow, f"--port={free_port()}", wrapper=["sh", "-c", f"unset PYTHONUNBUFFERED; {full}", "sh"]
+    ) as server:
+        eventually(lambda: serving_workers(server), within_s=10, why="it should serve")
+        assert server.stop() == 0
+
+
+def test_a_folder_that_is_gone_is_no_reason_not_to_reload(flow: Path, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    with instance(flow, wrapper=["sh", "-c", f'cd {here} && exec "$@"', "sh"]) as server:
+        server.ready()
+        here.rmdir()
+        server.signal(signal.SIGHUP)
+        assert server.ready(generation=2).ask()[0] == 200
+        assert server.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes a device")
+@pytest.mark.parametrize("link", [False, True])
+def test_the_pidfile_replaces_no_device(tmp_path: Path, link: bool) -> None:
+    """``--pidfile /dev/null``, as root."""
+    null = tmp_path / "null"
+    os.mknod(null, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    path = tmp_path / "link" if link else null
+    if link:
+        path.symlink_to(null)
+    with pytest.raises(ConfigError, match="is no regular file"), pidfile(str(path), "flag"):
+        pass
+    assert stat.S_ISCHR(null.stat().st_mode)
+
+
+# -- user code that spoils its process on import
+
+
+SPOILERS = {
+    "closes its standard streams": "for number in range(3): os.close(number)\n",
+    "redirects its standard output": "os.dup2(os.open(os.devnull, os.O_WRONLY), 1)\n",
+    "closes sys.stdout": "sys.stdout.close()\n",
+    "has no sys.stdout": "sys.stdout = sys.stderr = None\n",
+    "has a sys.stdout of its own": "class Pipe:\n    pass\nsys.stdout = Pipe()\n",
+    "configures logging": "import logging.config\nlogging.config.dictConfig({'version': 1})\n",
+}
+
+
+@pytest.mark.parametrize("name", SPOILERS)
+def test_what_user_code_does_to_its_process(name: str, tmp_path: Path) -> None:
+    """All is served, logged and forked as before."""
+    flow = write_flow(tmp_path / "flow", SPOILERS[name])
+    with instance(flow) as server:
+        server.ready()
+        victim = server.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+        eventually(lambda: f"{victim} (live): was killed" in server.log(), within_s=5, why="the leader should tell it")
+        eventually(lambda: len(set(server.workers()) - {victim}) == 2, within_s=5, why="the worker should be replaced")
+        assert server.ask()[0] == 200
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("raises", "told"),
+    [
+        ("raise ValueError('\\udcff')\n", "ValueError: "),
+        ("class Mute(BaseException):\n    def __str__(self): raise Mute\nraise Mute\n", "Mute: <no text"),
+    ],
+)
+def test_an_import_error_that_cannot_be_told_as_it_is(raises: str, told: str, tmp_path: Path) -> None:
+    flow = write_flow(tmp_path / "flow", raises)
+    with instance(flow) as server:
+        assert server.exit_code() == 3
+        assert told in server.log()
+        assert "bug" not in server.log()
