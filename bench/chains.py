@@ -20,7 +20,9 @@ LENGTHS = (1, 41, 100)
 
 def chains(settings: Settings, say: Say) -> Part:
     """P5: chains of each kind."""
-    series, voids, verdicts, bends = [], [], [], []
+    series: list[Series] = []
+    voids: list[str] = []
+    verdicts, bends = [], []
     for kind in flows.CHAIN_FILES:
         held = _hold(kind, settings, say)
         costs = [held.of(_name(kind, length), CPU_PER_REQUEST) for length in LENGTHS]

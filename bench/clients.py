@@ -3,7 +3,8 @@
     python clients.py PORT CLIENTS SPREAD_S LASTS_S BODY
 
 The clients begin one after the other within SPREAD_S, so that they do not march in step. Nobody asks after LASTS_S, and
-every answer is waited for. Prints a JSON list of [asked, answered, status]: seconds since the start; status 0: no answer.
+every answer is waited for. Prints a JSON list of [asked, answered, status]: seconds since the start; status 0 is
+no answer.
 """
 
 from __future__ import annotations

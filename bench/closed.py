@@ -1,5 +1,6 @@
-"""Closed-loop load for flows that take seconds. wrk starts everybody at once and counts only whole answers: of waves
-that take 1.25 s it would count too few, by up to a wave.
+"""Closed-loop load for flows that take seconds.
+
+wrk starts everybody at once and counts only whole answers: of waves of 1.25 s it would miss up to one.
 """
 
 from __future__ import annotations

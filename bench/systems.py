@@ -29,7 +29,7 @@ def pfserve(flow: Path, workers: int, max_concurrent_requests: int = 64, *more: 
 
 
 def stub(latency_ms: int) -> Launch:
-    """pfserve's stand-in for a model, as an upstream."""
+    """Our stand-in for a model, as an upstream."""
     command = (sys.executable, "-m", "pfserve", "stub-llm", "--host", "127.0.0.1", "--port", "{port}")
     return Launch("stub-llm", (*command, "--latency-ms", str(latency_ms), "--answer-tokens", "16"))
 

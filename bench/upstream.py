@@ -18,22 +18,22 @@ from .server import Server
 from .throughput import BODY, WORKERS
 from .wrk import Load
 
-CONNECTIONS_FILE = "connections.json"
+CONNECTION_FILE = "connection.yaml"
 
 
 @contextlib.contextmanager
 def stub_model(home: Path, latency_ms: int) -> Iterator[Server]:
-    """A running stub; CONNECTIONS_FILE in ``home`` leads to it."""
+    """A running stub; CONNECTION_FILE in ``home`` leads to it."""
     with Server(systems.stub(latency_ms)) as stub:
         stub.wait_ready()
-        connection = {"type": "open_ai", "api_key": "none", "base_url": f"{stub.address}/v1"}
-        (home / CONNECTIONS_FILE).write_bytes(msgspec.json.encode({flows.CONNECTION: connection}))
+        connection = {"name": flows.CONNECTION, "type": "open_ai", "api_key": "none", "base_url": f"{stub.address}/v1"}
+        (home / CONNECTION_FILE).write_bytes(msgspec.json.encode(connection))
         yield stub
 
 
 def connections_option(home: Path) -> tuple[str, str]:
     """What tells pfserve of the stub."""
-    return "--connections", str(home / CONNECTIONS_FILE)
+    return "--connections", str(home / CONNECTION_FILE)
 
 
 def upstream(settings: Settings, say: Say) -> Part:

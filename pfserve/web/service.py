@@ -221,6 +221,7 @@ class Service:
             await serve(exchange)
         except RequestError as error:
             exchange.fail(error)
+            self._complaints.say_failure(error, exchange.request_id)
         except asyncio.CancelledError:
             if exchange.status < 0:
                 raise  # the client has gone

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 IMPORTS = "from promptflow.core import tool\n"
-NO_ENVIRONMENT: Mapping[str, str] = {}
+NOTHING: Mapping[str, str] = {}
 
 EVENTS = "text/event-stream"
+ECHO = "@tool\ndef n(text: str):\n    return text\n"
+TEXT = {"text": "string"}
+OUT = {"out": "${n.output}"}
+FROM_TEXT = {"text": "${inputs.text}"}
 
 
 class Ask(NamedTuple):
@@ -37,7 +41,7 @@ class Flow(NamedTuple):
     document: Mapping[str, Any]
     files: Mapping[str, str]
     asks: Sequence[Ask] = ()
-    environment: Mapping[str, str] = NO_ENVIRONMENT
+    environment: Mapping[str, str] = NOTHING
     refused: bool = False
 
     def write(self, root: Path) -> Path:
@@ -91,3 +95,20 @@ def llm(name: str, connection: str, wires: Mapping[str, object], api: str = "cha
     """An LLM node."""
     model = {"deployment_name": "m"} if connection == "azure" else {"model": "m"}
     return {**prompt(name, {**model, **wires}), "type": "llm", "connection": connection, "api": api, **more}
+
+
+def one(
+    name: str,
+    code: str,
+    asks: Sequence[Ask] = (),
+    *,
+    inputs: Mapping[str, Any] = TEXT,
+    wires: Mapping[str, object] = FROM_TEXT,
+    outputs: Mapping[str, str] = OUT,
+    files: Mapping[str, str] = NOTHING,
+    environment: Mapping[str, str] = NOTHING,
+) -> Flow:
+    """A flow of one python node ``n``."""
+    node = py("n", wires)
+    flow = document([node], outputs, inputs)
+    return Flow(name, flow, {"n.py": code, **files}, asks or say({"text": "x"}), environment)

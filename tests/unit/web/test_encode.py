@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import json
 import math
+from uuid import UUID
 
 import pytest
 
@@ -59,6 +60,7 @@ def test_depth_beyond_the_fast_encoder() -> None:
         (Point(1), "(TypeError) Object of type Point is not JSON serializable"),
         (datetime.datetime(2026, 1, 1), "(TypeError) Object of type datetime is not JSON serializable"),
         ({(1, 2): 3}, "(TypeError) keys must be str, int, float, bool or None, not tuple"),
+        ({UUID(int=1): 3}, "(TypeError) keys must be str, int, float, bool or None, not UUID"),
         (_nested(5000), "(RecursionError)"),
     ],
 )
