@@ -53,14 +53,18 @@ def parallel_async(settings: Settings, say: Say) -> Part:
 
 
 def parallel_sync(settings: Settings, say: Say) -> Part:
-    """P4: the sync benchmark."""
+    """P4: the sync benchmark.
+
+    25.6 requests/s is what 32 threads can do. pfserve gives each of its 32 slots as many threads as the flow has
+    parallel branches, three here, so more than that is no error of measurement.
+    """
     with tempfile.TemporaryDirectory() as home:
         flow = flows.parallel_sync(Path(home) / "flow")
         launch = systems.pfserve(flow, SYNC_WORKERS, 1000, "--threads", str(SYNC_THREADS))
         load = _load(2 * SYNC_SLOTS, settings)
         held, memory = _hold("sync benchmark", launch, load, settings.rounds, say=say)
     rate = _over(held.of(systems.PFSERVE, REQUESTS_PER_S), SYNC_SLOTS / LATENCY_S)
-    return Part((*held.series(), memory), (judge("P4.rate", rate),), (*held.voids(), *beyond(rate)))
+    return Part((*held.series(), memory), (judge("P4.rate", rate),), held.voids())
 
 
 def mixed(settings: Settings, say: Say) -> Part:

@@ -88,7 +88,7 @@ SETTINGS: tuple[Setting, ...] = (
         name="threads",
         flag="--threads",
         variables=("PROMPTFLOW_WORKER_THREADS",),
-        help="Blocking requests that one worker runs at once.",
+        help="Threads of one worker for blocking nodes, for each branch that the flow runs in parallel.",
         parse=parse.whole(1, 1024),
         default=1,
     ),
