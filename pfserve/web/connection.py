@@ -1,8 +1,8 @@
 """One client connection: bytes in, one exchange at a time, bytes out.
 
-Built on aiohttp's protocol, parser and stream reader, but without its task per connection: a request gets a task
-(and with it a context of its own) only where it has to wait for something. The parser is told to stop after every
-message, so pipelined requests wait as bytes, and what precedes garbage is answered before the garbage is met.
+Built on aiohttp's protocol, parser and stream reader, but without its task per connection: a request gets a task (and
+a context of its own) only where it has to wait. The parser stops after every message, so pipelined requests wait as
+bytes, and what precedes garbage is answered before the garbage is met.
 """
 
 from __future__ import annotations
