@@ -385,7 +385,6 @@ class Connection(BaseProtocol):
             return None
         if transport.get_write_buffer_size():  # the end of a reply that its client is slow to take
             return None
-        transport.pause_reading()
         try:
             partial = self._parser.feed_eof()  # a part of a head, received behind an earlier request
         except HttpProcessingError:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from eventually import eventually
-from serving import Server, serving, write_flow
+from serving import Server, serving, start, write_flow
 
 TOOL = """
 import asyncio, sys, time
@@ -284,3 +284,18 @@ async def work(text: str) -> str:
         assert running.score({"text": "a"}).json == {"answer": "a"}
         assert "exited with code" not in running.log
         assert "SystemExit(3)" in running.log
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("nodes: [\n  {name: a\n", 3), ("inputs:\n  a: {type: string}\n  a: {type: int}\n", 3), ("\t- x\n", 1)],
+)
+def test_broken_yaml_ends_the_start_with_file_and_line(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "flow.dag.yaml").write_text(text)
+    broken = start(tmp_path)
+    try:
+        assert broken.process.wait(20) == 3, broken.log
+        assert f"flow.dag.yaml:{line}: " in broken.log
+        assert "Traceback" not in broken.log
+    finally:
+        broken.process.kill()
