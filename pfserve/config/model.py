@@ -30,6 +30,7 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     log_pattern: str = ""  # PF_LOG_FORMAT: a format of the logging module, "" for ours
     log_date_pattern: str = ""  # PF_LOG_DATETIME_FORMAT: a strftime format, "" for ours
     cors: str  # the origin that is allowed, "*" as promptflow, "" for none
+    stream_errors: bool = False  # an event tells why a stream is cut
     pidfile: str  # an absolute path, "" for none
     preload: bool
     stub_llm: bool = False

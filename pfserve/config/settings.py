@@ -270,6 +270,15 @@ SETTINGS: tuple[Setting, ...] = (
         default="*",
     ),
     Setting(
+        name="stream_errors",
+        flag="--stream-errors",
+        is_switch=True,
+        variables=("PFSERVE_STREAM_ERRORS",),
+        help="Send an event named error, with the error, before the connection of a stream that failed is cut.",
+        parse=parse.switch,
+        default=False,
+    ),
+    Setting(
         name="pidfile",
         flag="--pidfile",
         variables=("PFSERVE_PIDFILE",),

@@ -109,6 +109,8 @@ class Exchange:
         if stream is not None:
             cause = error.__cause__
             _log.error("request %s: its stream was cut off: %s", self.request_id, error.message, exc_info=cause)
+            if self.connection.service.settings.stream_errors and not self.connection.writing_paused:
+                stream.write_event("error", encode_error(error.code, error.message))
             stream.cut()
             return
         if isinstance(error, PayloadTooLarge | RequestTimeout) and not self.payload.is_eof():

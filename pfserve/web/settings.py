@@ -34,4 +34,5 @@ class Settings(msgspec.Struct, frozen=True):
     cors: str = "*"  # the origin allowed; "*" for any, as promptflow; "" for no CORS headers
     slow_s: float = 5.0  # requests that take longer are logged
     access_log: bool = False
+    stream_errors: bool = False  # an event tells why a stream is cut
     limits: Limits = Limits()

@@ -252,6 +252,18 @@ def test_what_fails_later_cuts_the_connection(
     assert outputs["answer"].closed == 1  # type: ignore[attr-defined]
 
 
+def test_a_client_that_wants_to_know_is_told_before_the_connection_is_cut() -> None:
+    with serving(plan("text", source=StepKind.PYTHON), stream_errors=True) as rig:
+        answering(rig, answer=Items("a", then=BOOM))
+        client = http.client.HTTPConnection(*rig.address, timeout=WAIT_S)
+        client.request("POST", "/score", "x", {"Accept": "text/event-stream"})
+        with pytest.raises(http.client.IncompleteRead) as incomplete:
+            client.getresponse().read()
+        client.close()
+    _, told = incomplete.value.partial.split(b"event: error\ndata: ")
+    assert json.loads(told) == {"error": {"code": "UserError", "message": BOOM.message}}
+
+
 def test_http_1_0_is_told_by_a_reset(rig: Rig) -> None:
     answering(rig, answer=Items("a", then=BOOM))
     with rig.connect() as wire:
