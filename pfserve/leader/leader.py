@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -43,6 +43,7 @@ class Post(msgspec.Struct, frozen=True):
     config: ServeConfig
     region: Region
     listeners: tuple[socket.socket, ...]
+    inboxes: Mapping[int, Inbox]  # of all seats of the instance
     channel: Channel  # to the master
     generation: int
     seats: Sequence[int]
@@ -128,7 +129,6 @@ class Leader:
         self._work = work
         self._roster = Roster(post.seats, config.workers, patience)
         self._bell = Bell([signal.SIGCHLD])
-        self._inboxes = {seat: Inbox() for seat in post.seats}
         self._hands: dict[int, _Hand] = {}  # by seat
         self._events: list[p.Event] = []
         self._exit_code: int | None = None
@@ -225,12 +225,8 @@ class Leader:
 
     def _empty_dead_inboxes(self) -> None:
         """Connections that wait for a worker that is gone go to the others, as soon as there are others."""
-        seats = set(self._inboxes) - set(self._hands)
-        if not any(self._roster.phase(seat) is Phase.LIVE for seat in self._hands):
-            return
-        for seat in seats:
-            others = {other: inbox for other, inbox in self._inboxes.items() if other != seat}
-            hand_over(self._inboxes[seat], self._post.region, others, time.monotonic_ns())
+        empty = [seat for seat in self._post.seats if seat not in self._hands]
+        hand_over(empty, self._post.region, self._post.inboxes, time.monotonic_ns())
 
     def _spawn(self, seat: int) -> None:
         region = self._post.region
@@ -257,8 +253,7 @@ class Leader:
         post.region.pids[seat] = os.getpid()  # the leader writes it too: whoever comes first
         try:
             plan = self._plan or take_in(lambda: self._load(post.config), post.config.flow)
-            inboxes = self._inboxes
-            duty = Duty(post.config, post.region, seat, post.listeners, inboxes, channel)
+            duty = Duty(post.config, post.region, seat, post.listeners, post.inboxes, channel)
             return self._work(duty, plan)
         except BootError as problem:
             channel.send(BootFailed(problem.exit_code, str(problem)))

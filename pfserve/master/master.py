@@ -25,7 +25,14 @@ from pfserve.region.watch import HeldLockWatch
 from pfserve.telemetry.logs import configure
 from pfserve.worker.bell import Bell
 from pfserve.worker.channel import Channel, channel_pair
-from pfserve.worker.lifeline import STACK_SIGNAL, adopt_orphans, fork_child, hold_standard_descriptors
+from pfserve.worker.inbox import Inbox, hand_over
+from pfserve.worker.lifeline import (
+    STACK_SIGNAL,
+    adopt_orphans,
+    fork_child,
+    hold_standard_descriptors,
+    raise_descriptor_limit,
+)
 from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Unshareable
 
 _log = logging.getLogger("pfserve")
@@ -49,6 +56,7 @@ def run_master(config: ServeConfig, boot_leader: BootLeader = lead) -> int:
     """
     started_s = time.monotonic()
     hold_standard_descriptors()
+    raise_descriptor_limit()
     _open_log(config)
     listeners = bind(config.host, config.port)
     region = Region(config.max_concurrent_requests, BLOCKS * _block_size(config))
@@ -103,6 +111,7 @@ class Master:
         self._config = config
         self._listeners = listeners
         self._region = region
+        self._inboxes = {seat: Inbox() for seat in range(region.seats)}
         self._boot_leader = boot_leader
         self._started_s = started_s
         self._generations = Generations(
@@ -137,6 +146,7 @@ class Master:
         self._hear_leaders()
         self._reap()
         self._sweep()
+        self._hand_over()
         events, self._events = self._events, []
         for action in self._generations.decide(time.monotonic(), events):
             self._do(action)
@@ -186,6 +196,7 @@ class Master:
                     case Unshareable(reason):
                         self._events.append(p.FoundUnshareable(generation, reason))
                     case Ready():
+                        self._region.serving_generation = generation
                         self._tell_ready(generation)
                         self._events.append(p.BecameReady(generation))
                     case BootFailed(exit_code, text):
@@ -232,6 +243,12 @@ class Master:
                 del self._reigns[reign.generation]
                 self._events.append(p.Emptied(reign.generation))
 
+    def _hand_over(self) -> None:
+        """Pass on what waits in inboxes that no leader looks after: their generation is over, or about to be."""
+        led = {seat for reign in self._reigns.values() if reign.pid for seat in reign.seats}
+        empty = [seat for seat in self._inboxes if seat not in led and self._region.states[seat] == SeatState.EMPTY]
+        hand_over(empty, self._region, self._inboxes, time.monotonic_ns())
+
     def _vacate(self, seat: int) -> None:
         if lost := self._region.tickets[seat]:
             _log.warning("seat %d: %d requests lost with worker pid %d", seat, lost, self._region.pids[seat])
@@ -275,7 +292,7 @@ class Master:
         size = _block_size(self._config)
         seats = range(block * size, (block + 1) * size)
         ours, theirs = channel_pair()
-        post = Post(self._config, self._region, self._listeners, theirs, generation, seats, preload)
+        post = Post(self._config, self._region, self._listeners, self._inboxes, theirs, generation, seats, preload)
         others = [reign.channel for reign in self._reigns.values() if reign.channel is not None]
         started_s = time.monotonic() if generation > 1 else self._started_s
         self._reigns[generation] = reign = _Reign(generation, seats, started_s)

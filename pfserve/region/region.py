@@ -17,7 +17,7 @@ from pfserve.region.lock import LOCK_BYTES, RegionLock
 _WORD = 8
 _ARRAYS = ("tickets", "connections", "beats", "states", "pids", "generations", "epochs", "served")
 _MASTER_WORDS = 8
-_MASTER_BEAT, _DRAINING = 0, 1
+_MASTER_BEAT, _DRAINING, _SERVING = 0, 1, 2
 
 
 class SeatState(enum.IntEnum):
@@ -95,6 +95,15 @@ class Region:
     def draining(self, value: bool) -> None:
         self._master[_DRAINING] = value
 
+    @property
+    def serving_generation(self) -> int:
+        """The youngest generation that has got ready, 0 while none has: it gets the connections; the master writes."""
+        return self._master[_SERVING]
+
+    @serving_generation.setter
+    def serving_generation(self, generation: int) -> None:
+        self._master[_SERVING] = generation
+
     # -- Seats: their parents call these -----------------------------------------------------------
 
     def occupy(self, seat: int, generation: int) -> int:
@@ -133,23 +142,33 @@ class Region:
     def least_connected(self, own_seat: int, now_ns: int, stale_after_ns: int) -> tuple[int, int]:
         """Choose who serves a connection that ``own_seat`` has accepted, and count it there.
 
-        That is the live seat of the same generation with the fewest connections; a tie goes to ``own_seat``, then to
-        the lowest. Without any it is ``own_seat``.
+        That is, of :meth:`targets`, the seat with the fewest connections; a tie goes to ``own_seat``, then to the
+        lowest. Without any it is ``own_seat``.
 
         Returns:
             The seat and its epoch: the connection's place, for :meth:`connection_closed`.
         """
-        connections, generations = self.connections, self.generations
+        connections = self.connections
         with self.lock:
             best, fewest = own_seat, None
-            for seat in self.live_seats(now_ns, stale_after_ns):
-                if generations[seat] != generations[own_seat]:
-                    continue
+            for seat in self.targets(own_seat, now_ns, stale_after_ns):
                 count = connections[seat]
                 if fewest is None or count < fewest or (count == fewest and seat == own_seat):
                     best, fewest = seat, count
             connections[best] += 1
             return best, self.epochs[best]
+
+    def targets(self, own_seat: int, now_ns: int, stale_after_ns: int) -> list[int]:
+        """The live seats that ``own_seat`` may pass connections to; itself too, if it is one of them.
+
+        Those of the serving generation. Where it has none (it is just dying), those of the seat's own; then any.
+        """
+        live = self.live_seats(now_ns, stale_after_ns)
+        generations = self.generations
+        for generation in (self.serving_generation, generations[own_seat]):
+            if found := [seat for seat in live if generations[seat] == generation]:
+                return found
+        return live
 
     def connection_adopted(self, seat: int) -> None:
         """Count at its adopter a connection that was counted for an earlier process of the seat, and forgotten."""

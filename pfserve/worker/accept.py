@@ -149,7 +149,7 @@ class Acceptor:
                 self._empty_backlog(listener)
 
     def close(self) -> None:
-        """Watch nothing any more and close this worker's copies of the listeners. The inbox stays the leader's."""
+        """Watch nothing any more and close this worker's copies of the listeners. The inbox stays the master's."""
         self._ignore_listeners()
         self._loop.remove_reader(self._inboxes[self._seat])
         self._state = AcceptState.CLOSED
@@ -300,8 +300,8 @@ class Acceptor:
                     break
 
     def _live_counts(self) -> list[int]:
-        live = self._region.live_seats(self._clock_ns(), STALE_AFTER_NS)
-        return [self._region.connections[seat] for seat in live if seat in self._inboxes]
+        targets = self._region.targets(self._seat, self._clock_ns(), STALE_AFTER_NS)
+        return [self._region.connections[seat] for seat in targets]
 
     def _move(self, idle: Detachable) -> bool:
         """Move one connection, unless it just became busy. False: there is no use in trying the next one now."""

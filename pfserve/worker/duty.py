@@ -20,5 +20,5 @@ class Duty(msgspec.Struct, frozen=True):
     region: Region
     seat: int
     listeners: tuple[socket.socket, ...]  # bound; the first worker that can serve calls listen()
-    inboxes: Mapping[int, Inbox]  # of the seats of the generation, this one's included
+    inboxes: Mapping[int, Inbox]  # of all seats of the instance, this one's included
     channel: Channel  # to its leader

@@ -1,14 +1,16 @@
 """A seat's inbox: accepted connections travel from one worker to another through it, before a byte of them is read.
 
-The leader makes one inbox per seat before it forks and keeps both ends open. So a connection that waits in the inbox
-of a worker that dies is not lost: the seat's next worker takes it, or the leader hands it over to other seats.
+The master makes one inbox per seat, of all generations, before it forks, and keeps both ends open. So a connection
+that waits in the inbox of a worker that dies is not lost: the seat's next worker takes it, or the seat's parent hands
+it over to other seats; and workers of one generation can pass connections to those of the next.
 """
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pfserve.region import Region
 
@@ -63,33 +65,36 @@ class Inbox:
         self._writer.close()
 
 
-def hand_over(inbox: Inbox, region: Region, inboxes: Mapping[int, Inbox], now_ns: int) -> int:
-    """Move what waits in the inbox of a seat that is retired for good to the live seats with the fewest connections.
+def hand_over(seats: Iterable[int], region: Region, inboxes: Mapping[int, Inbox], now_ns: int) -> int:
+    """Move what waits in the inboxes of empty seats to the live seats with the fewest connections.
 
-    Called by the leader, once nobody sits on the seat. What finds no live seat with room is closed.
+    Called by the parent of the processes that sat there. While no seat is live, or none has room, it waits on.
 
     Args:
-        inbox: of the retired seat.
+        seats: on which nobody sits.
         region: the instance's.
-        inboxes: the other seats of the generation, by seat.
+        inboxes: of all seats, by seat.
         now_ns: monotonic.
 
     Returns:
         How many connections were moved.
     """
     moved = 0
-    while letter := inbox.take():
-        if connection := letter[0]:
-            moved += _post(connection, region, inboxes, now_ns)
-            connection.close()
+    for seat in seats:
+        while (live := region.live_seats(now_ns, STALE_AFTER_NS)) and (letter := inboxes[seat].take()):
+            connection, epoch = letter
+            if connection is None:
+                continue
+            with contextlib.closing(connection):
+                if not _post(connection, region, inboxes, live[0], now_ns):
+                    inboxes[seat].put(connection, epoch)  # where it came from, there is room
+                    break
+            moved += 1
     return moved
 
 
-def _post(connection: socket.socket, region: Region, inboxes: Mapping[int, Inbox], now_ns: int) -> bool:
-    live = [seat for seat in region.live_seats(now_ns, STALE_AFTER_NS) if seat in inboxes]
-    if not live:
-        return False
-    seat, epoch = region.least_connected(live[0], now_ns, STALE_AFTER_NS)
+def _post(connection: socket.socket, region: Region, inboxes: Mapping[int, Inbox], live_seat: int, now_ns: int) -> bool:
+    seat, epoch = region.least_connected(live_seat, now_ns, STALE_AFTER_NS)
     try:
         inboxes[seat].put(connection, epoch)
     except OSError:  # full, or too many descriptors under way

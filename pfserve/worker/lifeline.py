@@ -8,6 +8,7 @@ import faulthandler
 import logging
 import os
 import random
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterable
@@ -57,6 +58,13 @@ def hold_standard_descriptors() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
+
+
+def raise_descriptor_limit() -> None:
+    """Open as many descriptors as the hard limit lets: the soft one, 1024 by default, is meant for select()."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # a hard limit that the kernel would not grant anew
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def obey_channel_only() -> None:

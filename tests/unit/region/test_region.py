@@ -113,6 +113,26 @@ def test_other_generations_and_stale_or_draining_seats_get_none(region: Region) 
     assert region.least_connected(4, NOW, 5 * SECOND) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("serving", "own", "expected"),
+    [
+        (0, 0, [0, 1]),  # none has got ready yet: each to its own
+        (0, 2, [2]),
+        (1, 2, [0, 1]),  # workers of a generation that gets ready leave connections to the one that serves
+        (2, 0, [2]),
+        (3, 0, [0, 1]),  # the serving one has just died
+        (3, 3, [0, 1, 2]),  # and the seat's own has no live seat either: whoever there is
+    ],
+)
+def test_connections_go_to_the_serving_generation(region: Region, serving: int, own: int, expected: list[int]) -> None:
+    live(region, 0)
+    live(region, 1)
+    live(region, 2, generation=2)
+    region.occupy(3, 4)
+    region.serving_generation = serving
+    assert region.targets(own, NOW, 5 * SECOND) == expected
+
+
 def test_a_burst_is_spread_evenly(region: Region) -> None:
     for seat in range(4):
         live(region, seat)

@@ -117,7 +117,7 @@ class FakeRegion:
         self.live = [OWN, OTHER, THIRD]
         self.draining = False
 
-    def live_seats(self, now_ns: int, stale_after_ns: int) -> list[int]:
+    def targets(self, own_seat: int, now_ns: int, stale_after_ns: int) -> list[int]:
         return self.live
 
     def least_connected(self, own_seat: int, now_ns: int, stale_after_ns: int) -> tuple[int, int]:
