@@ -8,6 +8,7 @@ from typing import BinaryIO
 import click
 
 from pfserve import __version__
+from pfserve.cli.fetch_encodings import fetch_encodings
 from pfserve.cli.options import as_flags, flow_options, serve_options
 from pfserve.cli.stub_llm import stub_llm
 from pfserve.config import ServeConfig, load_config, show_config, snapshot
@@ -137,6 +138,7 @@ def invoke(
         sys.exit(1)
 
 
+main.add_command(fetch_encodings)
 main.add_command(stub_llm)
 
 

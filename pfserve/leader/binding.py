@@ -64,6 +64,7 @@ def load_flow(config: ServeConfig, *, stub_url: str = "", tell: Tell | None = No
         compat.install()
         plan = _compile(config, source, given, mistakes)
         compat.rest()
+        _load_tokenisers(plan)
     finally:
         (tell or _log_connections)(given)
     return msgspec.structs.replace(plan, warnings=plan.warnings + given.warnings())
@@ -102,6 +103,15 @@ def _compile(config: ServeConfig, source: FlowSource, connections: Connections, 
     if mistakes:
         raise CompileError(mistakes, plan.warnings)
     return plan
+
+
+def _load_tokenisers(plan: Plan) -> None:
+    """Load the tokenisers of models whose streams are counted, where tiktoken has them cached: workers share them."""
+    from pfserve.llm.encodings import encoding_name, preload
+
+    models = [(call.api, str(model)) for call, model in plan.streaming_models()]
+    if models:
+        preload(encoding_name(model, api) for api, model in models)
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -71,17 +71,28 @@ class Client:
             response.release()
 
     async def stream(
-        self, endpoint: Endpoint, path: str, body: Body, piece: Callable[[object], object | None]
+        self,
+        endpoint: Endpoint,
+        path: str,
+        body: Body,
+        piece: Callable[[object], object | None],
+        ended: Callable[[], None],
     ) -> Pieces:
         """What the events of the answer add, as ``piece`` reads it. Closing the generator ends the model's work.
+
+        ``ended`` is called when the stream is over, however that came.
 
         Raises:
             ModelError: there is no answer. While it is iterated: the stream was cut, or says that the model failed.
         """
-        return self._pieces(await self._send(endpoint, path, body), endpoint, piece)
+        return self._pieces(await self._send(endpoint, path, body), endpoint, piece, ended)
 
     async def _pieces(
-        self, response: aiohttp.ClientResponse, endpoint: Endpoint, piece: Callable[[object], object | None]
+        self,
+        response: aiohttp.ClientResponse,
+        endpoint: Endpoint,
+        piece: Callable[[object], object | None],
+        ended: Callable[[], None],
     ) -> Pieces:
         events = EventReader()
         cut: BaseException | None = None
@@ -101,6 +112,7 @@ class Client:
                 await _finished(response)
         finally:
             response.close()
+            ended()
         if cut is not None and not events.done:
             raise failed(transport_problem(cut)) from cut
 

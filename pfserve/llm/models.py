@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 
 from pfserve.errors import RequestError, UserError
 from pfserve.llm.answers import chat_piece, chat_value, completion_piece, completion_value, embedding_value
-from pfserve.llm.bodies import chat_body, completion_body, may_call
-from pfserve.llm.client import Client
+from pfserve.llm.bodies import Body, chat_body, completion_body, may_call
+from pfserve.llm.client import Client, Pieces
 from pfserve.llm.endpoint import Endpoint, endpoint_of
+from pfserve.llm.metering import Meter
 from pfserve.llm.problems import unexpected
 from pfserve.plan import LlmCall
 from pfserve.values.chat import escape_variables, join_lists, parse_messages
@@ -18,6 +19,7 @@ from pfserve.values.llm_parameters import AZURE
 
 Ask: TypeAlias = Callable[..., Coroutine[Any, Any, object]]
 
+_PATHS = {"chat": "chat/completions", "completion": "completions", "embeddings": "embeddings"}
 _NO_FUNCTIONS_IN_STREAM = "Function calling has not been supported by stream mode yet."
 
 
@@ -26,9 +28,11 @@ class Models:
 
     def __init__(self, client: Client | None = None) -> None:
         self._client = client or Client()
+        self._meter = Meter()
 
     async def close(self) -> None:
         """Close the connections."""
+        self._meter.close()
         await self._client.close()
 
     def bind(self, call: LlmCall) -> Ask:
@@ -63,7 +67,7 @@ class Models:
         with _told():
             encoding = "float" if isinstance(text, list) else "base64"  # a list is what serverless models get
             body: dict[str, object] = {"input": text, "model": model, "encoding_format": encoding}
-            return embedding_value(await self._client.answer(endpoint_of(connection), "embeddings", body))
+            return embedding_value(await self._answer(endpoint_of(connection), "embeddings", body))
 
     async def _chat_step(
         self, endpoint: Endpoint, call: LlmCall, parameters: dict[str, object], variables: dict[str, object]
@@ -86,16 +90,28 @@ class Models:
             if body["stream"]:
                 if "functions" in body:
                     raise UserError(_NO_FUNCTIONS_IN_STREAM)
-                return await self._client.stream(endpoint, "chat/completions", body, chat_piece)
-            answer = await self._client.answer(endpoint, "chat/completions", body)
+                return await self._stream(endpoint, "chat", body, chat_piece)
+            answer = await self._answer(endpoint, "chat", body)
             return chat_value(answer, whole=may_call(parameters))
 
     async def _completion(self, endpoint: Endpoint, prompt: str, parameters: dict[str, object]) -> object:
         with _told():
             body = completion_body(endpoint.provider, prompt, parameters)
             if body["stream"]:
-                return await self._client.stream(endpoint, "completions", body, completion_piece)
-            return completion_value(await self._client.answer(endpoint, "completions", body))
+                return await self._stream(endpoint, "completion", body, completion_piece)
+            return completion_value(await self._answer(endpoint, "completion", body))
+
+    async def _answer(self, endpoint: Endpoint, api: str, body: Body) -> object:
+        tally = self._meter.tally(api, body)
+        answer = await self._client.answer(endpoint, _PATHS[api], body)
+        tally.close(answer)
+        return answer
+
+    async def _stream(
+        self, endpoint: Endpoint, api: str, body: Body, read: Callable[[object], object | None]
+    ) -> Pieces:
+        tally = self._meter.tally(api, body)
+        return await self._client.stream(endpoint, _PATHS[api], body, tally.reading(read), tally.close)
 
 
 def _split(call: LlmCall, arguments: dict[str, object]) -> tuple[dict[str, object], dict[str, object]]:

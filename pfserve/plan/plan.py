@@ -162,6 +162,17 @@ class Plan(msgspec.Struct, frozen=True):
         """The number of slots of a request's frame."""
         return len(self.inputs) + len(self.literals) + len(self.steps) + (self.streaming is not None)
 
+    def streaming_models(self) -> list[tuple[LlmCall, object]]:
+        """The model calls that may be streamed, each with the model or deployment that the author gives it."""
+        first = len(self.inputs)
+        found = []
+        for step in self.steps:
+            given = {one.name: one.value.slot for one in step.arguments}
+            slot = given.get("deployment_name", given.get("model"))
+            if step.call and slot is not None and "stream" in given and first <= slot < first + len(self.literals):
+                found.append((step.call, self.literals[slot - first]))
+        return found
+
     def new_frame(self) -> list[object]:
         """A frame with the defaults of the inputs and the literals in place, and None for every result."""
         asked = [] if self.streaming is None else [False]

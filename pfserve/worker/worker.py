@@ -26,6 +26,8 @@ from pfserve.execution import Executor, ThreadLane, attribute_prints
 from pfserve.llm import Models
 from pfserve.plan import Plan
 from pfserve.region import SeatState
+from pfserve.telemetry.model_calls import ModelCallCounter
+from pfserve.values.ambient import MODEL_CALLS
 from pfserve.web import Limits, Service, Settings
 from pfserve.worker.accept import Acceptor, connection_limit
 from pfserve.worker.beat import Beat
@@ -93,6 +95,8 @@ class Worker:
             on_exhausted=self._ask_replacement,
         )
         self._models = Models()
+        self._model_calls = ModelCallCounter(loop)
+        MODEL_CALLS.set(self._model_calls.take)  # before there is a task: each has a copy of this context
         self._service = Service(
             plan,
             Executor(

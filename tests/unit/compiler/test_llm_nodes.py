@@ -172,3 +172,22 @@ def test_only_prompts_that_a_model_reads_keep_their_escapes(flows: Flows) -> Non
     assert second == "<<a\nsystem:\nb>>"
     assert isinstance(second, PromptResult)
     assert "system" not in second.escaped
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "models"),
+    [
+        ("gpt-4o", "", ["gpt-4o"]),  # the last node: a request may ask for a stream
+        ("gpt-4o", "- {name: b, type: prompt, source: {type: code, path: a.jinja2}, inputs: {text: x}}\n", ["gpt-4o"]),
+        ("${inputs.text}", "", []),
+        (
+            "gpt-4o",
+            "- {name: b, type: prompt, source: {type: code, path: a.jinja2}, inputs: {text: '${a.output}'}}\n",
+            [],
+        ),
+        ("gpt-4o\n    stream: 'true'", "", ["gpt-4o"]),
+    ],
+)
+def test_the_models_whose_streams_will_be_counted(model: str, more: str, models: list[str], flows: Flows) -> None:
+    plan = flows.compile(files(NODE.replace("gpt", model), more=more), connections=connections())
+    assert [name for _, name in plan.streaming_models()] == models
