@@ -78,12 +78,13 @@ def _compile(config: ServeConfig, form: str) -> bytes:
 
 
 def _outcome(config: ServeConfig, form: str) -> Outcome:
+    from pfserve.execution import with_objects
     from pfserve.leader.binding import load_flow
     from pfserve.leader.intake import take_in, why_unshareable
 
     given: list[Connections] = []
     try:
-        plan = take_in(lambda: load_flow(config, tell=given.append), config.flow)
+        plan = take_in(lambda: with_objects(load_flow(config, tell=given.append)), config.flow)
     except CompileError as problem:
         return Outcome(config.flow, problem.diagnostics, problem.warnings, connections=_resolved(given))
     except ConfigError as problem:

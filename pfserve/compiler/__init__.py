@@ -1,6 +1,6 @@
 """From what the author wrote to the plan that every worker runs. User code is imported here, and only here."""
 
-from pfserve.compiler.compile import compile_flow
 from pfserve.compiler.includes import remove_copies
+from pfserve.compiler.kinds import compile_flow
 
 __all__ = ["compile_flow", "remove_copies"]

@@ -1,4 +1,4 @@
-"""The compiler's table of contents."""
+"""From a DAG flow to its plan: the table of contents of that."""
 
 from __future__ import annotations
 
@@ -14,35 +14,27 @@ from pfserve.compiler.order import order_nodes
 from pfserve.compiler.streaming import prompts_for_models, streamed_parameters
 from pfserve.compiler.swagger import swagger
 from pfserve.compiler.wire import wire_nodes
-from pfserve.connections import Connections, Sources
+from pfserve.connections import Connections
 from pfserve.flow import FlowSource, NodeSource
 from pfserve.plan import Plan
 
 
-def compile_flow(
+def compile_dag(
     source: FlowSource,
     *,
-    jinja_sandbox: bool = True,
-    included_outputs: tuple[str, ...] | None = None,
-    connections: Connections | None = None,
-    variants: Mapping[str, str] | None = None,
+    jinja_sandbox: bool,
+    included_outputs: tuple[str, ...] | None,
+    connections: Connections,
+    variants: Mapping[str, str],
 ) -> Plan:
-    """The plan of a flow. Imports the flow's python files, so the flow's environment has to be set before.
-
-    Args:
-        source: what the author wrote.
-        jinja_sandbox: render prompts in jinja2's sandbox.
-        included_outputs: exactly the outputs that responses have; None for all but ``evaluation_only`` ones.
-        connections: what the flow's names of connections mean; by default there are none.
-        variants: the variant to use, by node, instead of the default one.
+    """The plan of a DAG flow. The arguments are those of ``compile_flow``.
 
     Raises:
         CompileError: with every mistake of the flow.
     """
-    connections = connections or Connections(Sources(forms={}))
     findings = Findings(source.mistakes, source.warnings)
     source = gather_includes(source, findings)
-    nodes = chosen_nodes(source, variants or {}, findings)
+    nodes = chosen_nodes(source, variants, findings)
     check_names(source, nodes, findings)
     ordered = order_nodes(nodes, findings)
     import_modules(source, nodes, findings)

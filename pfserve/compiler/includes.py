@@ -14,11 +14,14 @@ import stat
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from pfserve.compiler.findings import Findings
-from pfserve.flow import FlowSource
+from pfserve.flow import FlowFile
+
+AFlow = TypeVar("AFlow", bound=FlowFile)
 
 _PREFIX = "pfserve-includes-"
 _MOST_BYTES = 2 << 30
@@ -26,7 +29,7 @@ _made: list[Path] = []  # by this process
 _LEFT_OUT = shutil.ignore_patterns(".git", "__pycache__", ".runs", f"{_PREFIX}*")
 
 
-def gather_includes(source: FlowSource, findings: Findings) -> FlowSource:
+def gather_includes(source: AFlow, findings: Findings) -> AFlow:
     """The source with a folder that has the included files too; the same source where nothing is included.
 
     As in promptflow a folder is included under its name, and included files win over the flow's own. A path that ends

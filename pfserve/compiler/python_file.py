@@ -67,28 +67,34 @@ class PythonFiles:
             exec(code, module.__dict__)
         except KeyboardInterrupt:
             raise
-        except SystemExit as problem:
-            message = f"calls sys.exit on import (exit code {problem.code!r}); a server cannot import it"
-            raise LoadProblem(self._where(problem, path), message) from None
         except BaseException as problem:  # the author's code may raise anything
-            text = exception_text(problem)
-            told = f"{type(problem).__name__}: {text}" if text else type(problem).__name__
-            raise LoadProblem(self._where(problem, path), f"fails on import: {told}") from problem
-
-    def _where(self, problem: BaseException, path: Path) -> SourceSpan:
-        """The deepest place in the flow's own files that the exception came through."""
-        places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(problem.__traceback__)]
-        if isinstance(problem, SyntaxError):  # of a module that the file imports
-            places.append((problem.filename or "", problem.lineno or 0))
-        own = [(Path(file), line) for file, line in places if Path(file).is_relative_to(self._folder)]
-        file, line = own[-1] if own else (path, 0)
-        return SourceSpan(self._show(file), line)
+            file, line = where_in(self._folder, problem) or (path, 0)
+            raise LoadProblem(SourceSpan(self._show(file), line), failed_import(problem)) from problem
 
     def _tool(self, module: ModuleType, path: Path) -> Tool:
         try:
             return find_tool(module)
         except ToolProblem as problem:
             raise LoadProblem(SourceSpan(self._show(path), problem.line), problem.message) from None
+
+
+def failed_import(problem: BaseException) -> str:
+    """What is told of an exception that the author's code raised while it was imported."""
+    if isinstance(problem, SystemExit):
+        return f"calls sys.exit on import (exit code {problem.code!r}); a server cannot import it"
+    text = exception_text(problem)
+    return (
+        f"fails on import: {type(problem).__name__}: {text}" if text else f"fails on import: {type(problem).__name__}"
+    )
+
+
+def where_in(folder: Path, problem: BaseException) -> tuple[Path, int] | None:
+    """The deepest place in the flow's own files that the exception came through."""
+    places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(problem.__traceback__)]
+    if isinstance(problem, SyntaxError):  # of a module that the file imports
+        places.append((problem.filename or "", problem.lineno or 0))
+    own = [(Path(file), line) for file, line in places if Path(file).is_relative_to(folder)]
+    return own[-1] if own else None
 
 
 def put_first_on_path(folder: Path) -> None:

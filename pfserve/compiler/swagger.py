@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import orjson
 
-from pfserve.flow import FlowSource, InputSource, OutputSource
+from pfserve.flow import FlowFile, InputSource, OutputSource
 
 _SCHEMA_TYPES = {
     "int": "integer",
@@ -24,7 +24,7 @@ _SCHEMA_TYPES = {
 _ANYTHING: Mapping[str, object] = {"type": "object", "additionalProperties": {}}
 
 
-def swagger(source: FlowSource, included: tuple[str, ...] | None) -> bytes:
+def swagger(source: FlowFile, included: tuple[str, ...] | None) -> bytes:
     """The document as JSON."""
     document = {
         "openapi": "3.0.0",
@@ -39,7 +39,7 @@ def swagger(source: FlowSource, included: tuple[str, ...] | None) -> bytes:
         return json.dumps(document, default=str, skipkeys=True).encode()
 
 
-def _info(source: FlowSource) -> dict[str, str]:
+def _info(source: FlowFile) -> dict[str, str]:
     info = {"title": f"Promptflow[{source.name}] API", "version": "1.0.0", "x-flow-name": source.name}
     chat_inputs = [entry.name for entry in source.inputs if entry.is_chat_input]
     histories = [entry.name for entry in source.inputs if entry.is_chat_history]
@@ -53,7 +53,7 @@ def _info(source: FlowSource) -> dict[str, str]:
     return info
 
 
-def _score(source: FlowSource, included: tuple[str, ...] | None) -> dict[str, object]:
+def _score(source: FlowFile, included: tuple[str, ...] | None) -> dict[str, object]:
     example = {} if source.sample is None else source.sample
     return {
         "summary": f"run promptflow: {source.name} with an given input",

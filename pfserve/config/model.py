@@ -39,6 +39,7 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     connections: tuple[str, ...] = ()  # absolute paths of connection files and of folders of them
     replaced_connections: tuple[str, ...] = ()  # NAME=OTHER
     line_timeout_s: float | None  # PF_LINE_TIMEOUT_SEC
+    init: Mapping[str, object] = {}  # --init: arguments of a flex flow's class; may hold secrets
     variants: tuple[str, ...] = ()  # --variant: NODE.VARIANT each; the default ones for other nodes
     jinja_sandbox: bool  # PF_USE_SANDBOX_FOR_JINJA
     build_info: str  # BUILD_INFO

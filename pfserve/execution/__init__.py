@@ -2,7 +2,8 @@
 
 from pfserve.execution.executor import Executor
 from pfserve.execution.lane import ThreadLane
+from pfserve.execution.objects import with_objects
 from pfserve.execution.prints import install as attribute_prints
 from pfserve.execution.streams import Stream
 
-__all__ = ["Executor", "Stream", "ThreadLane", "attribute_prints"]
+__all__ = ["Executor", "Stream", "ThreadLane", "attribute_prints", "with_objects"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from pfserve.execution.frame import BYPASSED, Frame, reader
-from pfserve.plan import Argument, Guard, Plan, Step
+from pfserve.execution.frame import Frame, reader
+from pfserve.plan import ABSENT, Argument, Guard, Plan, Step
 
 Call: TypeAlias = Callable[[Frame], object]
 
@@ -14,9 +14,9 @@ Call: TypeAlias = Callable[[Frame], object]
 def step_calls(plan: Plan) -> list[Call]:
     """For each step a function that calls it with the values of a frame.
 
-    It gives what the step's function gives (for an async one a coroutine), or BYPASSED without calling it.
+    It gives what the step's function gives (for an async one a coroutine), or ABSENT without calling it.
     """
-    bypassable: set[int] = set()
+    bypassable = {slot for slot, spec in enumerate(plan.inputs) if spec.default is ABSENT}
     calls = []
     for step in plan.steps:
         sources = _node_slots(plan, step)
@@ -38,9 +38,9 @@ def _bypass_test(guard: Guard | None, sources: list[int], bypassable: set[int]) 
     """Whether the step does not run (contract section 3.5, rules 1 to 3); None if it always runs."""
     if guard is not None:
         slot, read, expected = guard.when.slot, reader(guard.when), guard.equals
-        return lambda frame: frame[slot] is BYPASSED or not read(frame) == expected  # noqa: SIM201 - == is the contract
+        return lambda frame: frame[slot] is ABSENT or not read(frame) == expected  # noqa: SIM201 - == is the contract
     if sources and bypassable.issuperset(sources):
-        return lambda frame: all(frame[slot] is BYPASSED for slot in sources)
+        return lambda frame: all(frame[slot] is ABSENT for slot in sources)
     return None
 
 
@@ -53,7 +53,7 @@ def _call(step: Step, bypassed: Callable[[Frame], bool] | None, bypassable: set[
         call = _call_with_slots(step)
     if bypassed is None:
         return call
-    return lambda frame: BYPASSED if bypassed(frame) else call(frame)
+    return lambda frame: ABSENT if bypassed(frame) else call(frame)
 
 
 def _call_with_slots(step: Step) -> Call:
@@ -81,7 +81,7 @@ def _call_without_bypassed(step: Step) -> Call:
     def call(frame: Frame) -> object:
         arguments = {}
         for name, slot, read, optional in bindings:
-            if frame[slot] is not BYPASSED:
+            if frame[slot] is not ABSENT:
                 arguments[name] = read(frame)
             elif not optional:
                 arguments[name] = None

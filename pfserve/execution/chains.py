@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 from pfserve.errors import RequestError
 from pfserve.execution.calls import Call
 from pfserve.execution.failures import is_cancellation, node_failure
-from pfserve.execution.frame import BYPASSED, Frame
+from pfserve.execution.frame import Frame
 from pfserve.execution.prints import NODE, UNFINISHED, tell_unfinished
-from pfserve.plan import Step, StepKind
+from pfserve.plan import ABSENT, Step, StepKind
 
 LoopChain: TypeAlias = Callable[[Frame], Coroutine[Any, Any, None]]
 ThreadChain: TypeAlias = Callable[[Frame], None]
@@ -26,11 +26,12 @@ class BoundStep(NamedTuple):
     is_async: bool
     prints: bool  # it runs code of the author's
     result: int
+    wraps: bool
 
 
 def bind(step: Step, call: Call) -> BoundStep:
     """The run-time part of a step."""
-    return BoundStep(step.name, call, step.is_async, step.kind is StepKind.PYTHON, step.result)
+    return BoundStep(step.name, call, step.is_async, step.kind is StepKind.PYTHON, step.result, step.wraps)
 
 
 def loop_chain(steps: list[BoundStep]) -> LoopChain:
@@ -42,19 +43,19 @@ def loop_chain(steps: list[BoundStep]) -> LoopChain:
 
     async def run(frame: Frame) -> None:
         try:
-            for name, call, is_async, prints, result in steps:
+            for name, call, is_async, prints, result, wraps in steps:
                 if prints:
                     NODE.set(name)
                 try:
                     value = call(frame)
-                    if is_async and value is not BYPASSED:
+                    if is_async and value is not ABSENT:
                         value = await value  # type: ignore[misc]
                 except RequestError:
                     raise  # ours: a reference that cannot be read
                 except BaseException as problem:
                     if is_cancellation(problem):
                         raise
-                    raise node_failure(problem, name) from problem
+                    raise node_failure(problem, name, wraps) from problem
                 frame[result] = value
         finally:
             if UNFINISHED.get() is not None:
@@ -73,7 +74,7 @@ def thread_chain(steps: list[BoundStep]) -> ThreadChain:
 
     def run(frame: Frame) -> None:
         try:
-            for name, call, _, prints, result in steps:
+            for name, call, _, prints, result, wraps in steps:
                 if prints:
                     NODE.set(name)
                 try:
@@ -83,7 +84,7 @@ def thread_chain(steps: list[BoundStep]) -> ThreadChain:
                 except RequestError:
                     raise
                 except BaseException as problem:  # SystemExit too: the author's code ends its request, never a thread
-                    raise node_failure(problem, name) from problem
+                    raise node_failure(problem, name, wraps) from problem
                 frame[result] = value
         finally:
             if UNFINISHED.get() is not None:

@@ -13,6 +13,7 @@ from pfserve.execution.graph import Graph
 from pfserve.execution.images import images_filler
 from pfserve.execution.lane import ThreadLane
 from pfserve.execution.models import with_models
+from pfserve.execution.objects import with_objects
 from pfserve.execution.runners import Runner, runners_of
 from pfserve.execution.streams import NO_GENERATORS, Streams
 from pfserve.llm import Models
@@ -40,13 +41,13 @@ class Executor:
         line_timeout_s: float | None = None,
         fetch: Fetch | None = None,
     ) -> None:
-        walk = _walk_of(plan.chains, runners_of(with_models(plan, models), lane))
+        walk = _walk_of(plan.chains, runners_of(with_models(with_objects(plan), models), lane))
         self._make_frame = frame_maker(plan)
         self._fill_images = images_filler(plan, fetch or ImageFetcher())
         self._walk = walk if line_timeout_s is None else _limited(walk, line_timeout_s)
-        self._read_outputs = output_reader(plan.outputs)
+        self._read_outputs = output_reader(plan)
         self._streaming = plan.streaming
-        self._streams = Streams(plan.outputs, lane, streams or lane)
+        self._streams = Streams(plan, lane, streams or lane)
 
     async def run(self, values: Mapping[str, object], streaming: bool = False) -> dict[str, object]:
         """Execute the flow for the decoded body of a request, and give its outputs in the order of declaration.

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from typing import TypeAlias
 
 from pfserve.errors import UserError
-from pfserve.plan import AccessKind, OutputSpec, Plan, Reference
-from pfserve.values import Pending
+from pfserve.plan import ABSENT, AccessKind, OutputSpec, Plan, Reference, Returned
+from pfserve.values import BARE_NAME, Bare, Pending
 
 Frame: TypeAlias = list[object]
+FrameMaker: TypeAlias = "Callable[[Mapping[str, object]], Frame]"
 Reader: TypeAlias = Callable[[Frame], object]
 
-BYPASSED = object()  # in the slot of a step that did not run because of an ``activate``
 
 _SCALARS = (str, int, float, bool, type(None))
 
 
-def frame_maker(plan: Plan) -> Callable[[Mapping[str, object]], Frame]:
+def frame_maker(plan: Plan) -> FrameMaker:
     """A function that makes a request's frame: defaults and literals, and over them what the request gives.
 
     The values that are given (an explicit null is one) are converted in the order of declaration; the first that
@@ -45,7 +46,14 @@ def frame_maker(plan: Plan) -> Callable[[Mapping[str, object]], Frame]:
                 frame[slot] = read(frame[slot])
         return frame
 
-    return make_with_images if images else make
+    return _or_sample(make_with_images if images else make, plan.sample)
+
+
+def _or_sample(make: FrameMaker, sample: Mapping[str, object]) -> FrameMaker:
+    """A request that gives nothing at all gets the sample's values, if there is a sample (contract section 4.1)."""
+    if not sample:
+        return make
+    return lambda values: make(values or copy.deepcopy(sample))
 
 
 def _copier(value: object) -> Callable[[], object] | None:
@@ -90,15 +98,32 @@ def _item(value: object, key: str | int) -> object:
     return value[key]  # type: ignore[index]
 
 
-def output_reader(outputs: tuple[OutputSpec, ...]) -> Callable[[Frame], dict[str, object]]:
+def output_reader(plan: Plan) -> Callable[[Frame], dict[str, object]]:
     """A function that gives the flow's outputs in the order of declaration; raises as :func:`reader` does.
 
     The output of a bypassed node is None, and a property of it is an error (contract section 3.5).
     """
-    readers = [(spec.name, _output(spec)) for spec in outputs]
+    if plan.returned is not None:
+        return _returned_reader(plan.returned)
+    readers = [(spec.name, _output(spec)) for spec in plan.outputs]
 
     def read(frame: Frame) -> dict[str, object]:
-        return {name: None if (value := output(frame)) is BYPASSED else value for name, output in readers}
+        return {name: None if (value := output(frame)) is ABSENT else value for name, output in readers}
+
+    return read
+
+
+def _returned_reader(returned: Returned) -> Callable[[Frame], dict[str, object]]:
+    """The outputs of a flow that is one step: what that step returned decides what they are (contract section 1.6)."""
+    read_value, hidden = reader(returned.value), returned.hidden
+
+    def read(frame: Frame) -> dict[str, object]:
+        value = read_value(frame)
+        if isinstance(value, dict):
+            return {name: item for name, item in value.items() if name not in hidden} if hidden else dict(value)
+        if is_dataclass(value) and not isinstance(value, type):
+            return {one.name: getattr(value, one.name) for one in fields(value) if one.name not in hidden}
+        return Bare({BARE_NAME: value})
 
     return read
 

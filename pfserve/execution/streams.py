@@ -17,11 +17,11 @@ from functools import partial
 from typing import TypeAlias
 
 from pfserve.errors import RequestError
-from pfserve.execution.failures import is_cancellation, node_failure
+from pfserve.execution.failures import Origin, is_cancellation
 from pfserve.execution.isolation import isolated
 from pfserve.execution.lane import Job, ThreadLane
 from pfserve.execution.prints import NODE, tell_unfinished
-from pfserve.plan import OutputSpec
+from pfserve.plan import Plan
 
 AHEAD = 16  # items that a blocking generator may be ahead of its reader
 CLOSE_S = 5.0  # how long an async generator may take to clean up behind itself
@@ -41,38 +41,46 @@ class Streams:
     end. ``streaming`` serves those that are given out, a thread each; it is started when first needed.
     """
 
-    def __init__(
-        self, specs: tuple[OutputSpec, ...], blocking: ThreadLane | None, streaming: ThreadLane | None
-    ) -> None:
-        self._nodes = {spec.name: spec.reference.owner if spec.reference else "" for spec in specs}
+    def __init__(self, plan: Plan, blocking: ThreadLane | None, streaming: ThreadLane | None) -> None:
+        self._origins = {spec.name: Origin(spec.reference.owner if spec.reference else "") for spec in plan.outputs}
+        self._returning = Origin(plan.returned.value.owner, wraps=True) if plan.returned else Origin("")
         self._streaming = streaming
         self._started = streaming is blocking
         self._joining = blocking if blocking is not None and blocking.threads else None
 
     async def joined(self, outputs: Outputs) -> Outputs:
-        """The outputs with the ``str()`` of all items in place of each generator.
+        """The outputs, changed in place: the ``str()`` of all items instead of each generator.
 
         Raises:
             RequestError: a generator failed.
         """
-        return {name: await self._join(self._nodes[name], value) for name, value in outputs.items()}
+        for name, value in outputs.items():
+            if type(value) not in NO_GENERATORS:
+                outputs[name] = await self._join(self._origin(name), value)
+        return outputs
 
     def opened(self, outputs: Outputs) -> Outputs:
-        """The outputs with a :class:`Stream` in place of each generator. Who gets it has to close it."""
-        return {name: self._open(self._nodes[name], value) for name, value in outputs.items()}
+        """The outputs, changed in place: a :class:`Stream` instead of each generator. Who gets it has to close it."""
+        for name, value in outputs.items():
+            if type(value) not in NO_GENERATORS:
+                outputs[name] = self._open(self._origin(name), value)
+        return outputs
 
-    async def _join(self, node: str, value: object) -> object:
+    def _origin(self, output: str) -> Origin:
+        return self._origins.get(output, self._returning)
+
+    async def _join(self, origin: Origin, value: object) -> object:
         if isinstance(value, AsyncIterator):
-            return await isolated(_join_on_loop(node, value))
+            return await isolated(_join_on_loop(origin, value))
         if isinstance(value, Iterator):
-            return await _join_on_thread(node, value, self._joining or self._lane())
+            return await _join_on_thread(origin, value, self._joining or self._lane())
         return value
 
-    def _open(self, node: str, value: object) -> object:
+    def _open(self, origin: Origin, value: object) -> object:
         if isinstance(value, AsyncIterator):
-            return Stream(node, value)
+            return Stream(origin, value)
         if isinstance(value, Iterator):
-            return Stream(node, _Pulled(node, value, self._lane()))
+            return Stream(origin, _Pulled(origin, value, self._lane()))
         return value
 
     def _lane(self) -> ThreadLane:
@@ -86,10 +94,10 @@ class Streams:
 class Stream:
     """The items of a generator as they come. For one reader, which must :meth:`aclose` it."""
 
-    def __init__(self, node: str, items: AsyncIterator[object]) -> None:
-        self._node = node
+    def __init__(self, origin: Origin, items: AsyncIterator[object]) -> None:
+        self._origin = origin
         self._items = items
-        NODE.set(node)  # the reader's task runs no other node's code any more
+        NODE.set(origin.node)  # the reader's task runs no other node's code any more
 
     def __aiter__(self) -> Stream:
         return self
@@ -107,7 +115,7 @@ class Stream:
         except BaseException as problem:
             if is_cancellation(problem):
                 raise
-            raise node_failure(problem, self._node) from problem
+            raise self._origin.failure(problem) from problem
 
     async def aclose(self) -> None:
         """End the generator, wherever it is. A blocking one ends as soon as it gives its next item."""
@@ -117,24 +125,24 @@ class Stream:
                 async with asyncio.timeout(CLOSE_S):
                     await close()
         except Exception:  # the answer is given or its client gone: nobody else is left to be told
-            _log.warning("the generator of node %r could not be closed", self._node, exc_info=True)
+            _log.warning("the generator of node %r could not be closed", self._origin.node, exc_info=True)
         finally:
             tell_unfinished()
 
 
-async def _join_on_loop(node: str, items: AsyncIterator[object]) -> str:
-    stream = Stream(node, items)
+async def _join_on_loop(origin: Origin, items: AsyncIterator[object]) -> str:
+    stream = Stream(origin, items)
     try:
         return "".join([str(item) async for item in stream])
     except RequestError:
         raise
     except Exception as problem:  # of str(), which is the author's code too
-        raise node_failure(problem, node) from problem
+        raise origin.failure(problem) from problem
     finally:
         await stream.aclose()
 
 
-async def _join_on_thread(node: str, items: Iterator[object], lane: ThreadLane) -> str:
+async def _join_on_thread(origin: Origin, items: Iterator[object], lane: ThreadLane) -> str:
     parts: list[str] = []
     wanted = True
 
@@ -143,15 +151,15 @@ async def _join_on_thread(node: str, items: Iterator[object], lane: ThreadLane) 
         return wanted
 
     try:
-        await lane.run(partial(copy_context().run, _pull, node, items, take))
+        await lane.run(partial(copy_context().run, _pull, origin, items, take))
     finally:
         wanted = False  # a thread that is left behind stops at its next item
     return "".join(parts)
 
 
-def _pull(node: str, items: Iterator[object], take: Callable[[object], bool]) -> None:
+def _pull(origin: Origin, items: Iterator[object], take: Callable[[object], bool]) -> None:
     """On a thread: give every item to ``take`` until it wants no more. Raises only ``errors.RequestError``."""
-    NODE.set(node)
+    NODE.set(origin.node)
     try:
         for item in items:
             if not take(item):
@@ -162,7 +170,7 @@ def _pull(node: str, items: Iterator[object], take: Callable[[object], bool]) ->
     except RequestError:
         raise
     except BaseException as problem:
-        raise node_failure(problem, node) from problem
+        raise origin.failure(problem) from problem
     finally:
         tell_unfinished()
 
@@ -170,8 +178,8 @@ def _pull(node: str, items: Iterator[object], take: Callable[[object], bool]) ->
 class _Pulled:
     """A blocking iterator as an async one. The thread waits while it is :data:`AHEAD` items ahead."""
 
-    def __init__(self, node: str, items: Iterator[object], lane: ThreadLane) -> None:
-        self._node = node
+    def __init__(self, origin: Origin, items: Iterator[object], lane: ThreadLane) -> None:
+        self._origin = origin
         self._items = items
         self._lane = lane
         self._loop = asyncio.get_running_loop()
@@ -211,7 +219,7 @@ class _Pulled:
             job.future.exception()  # looked at, so that asyncio does not complain
 
     def _start(self) -> Job[None]:
-        self._job = self._lane.submit(partial(copy_context().run, _pull, self._node, self._items, self._take))
+        self._job = self._lane.submit(partial(copy_context().run, _pull, self._origin, self._items, self._take))
         self._job.future.add_done_callback(self._tell_reader)
         return self._job
 

@@ -1,10 +1,12 @@
 """What the author wrote: the flow's files as frozen data with positions. Nothing is resolved or run here."""
 
 from pfserve.flow.locate import flow_name, locate_flow
-from pfserve.flow.parse import parse_flow
+from pfserve.flow.read import AnySource, read_flow
 from pfserve.flow.source import (
     ActivateSource,
     EnvironmentSource,
+    FlexSource,
+    FlowFile,
     FlowSource,
     InputSource,
     NodeInputSource,
@@ -17,7 +19,10 @@ from pfserve.flow.source import (
 
 __all__ = [
     "ActivateSource",
+    "AnySource",
     "EnvironmentSource",
+    "FlexSource",
+    "FlowFile",
     "FlowSource",
     "InputSource",
     "NodeInputSource",
@@ -28,5 +33,5 @@ __all__ = [
     "VariantsSource",
     "flow_name",
     "locate_flow",
-    "parse_flow",
+    "read_flow",
 ]

@@ -2,107 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
-from pfserve.errors import CompileError
-from pfserve.flow.document import Entry, Mapping, Scalar, Sequence, plain, read_document
-from pfserve.flow.locate import flow_name, locate_flow, shown
+from pfserve.flow.document import Entry, Mapping, Sequence, plain
+from pfserve.flow.parts import FlowText, shared_parts
 from pfserve.flow.reader import Reader, is_null
-from pfserve.flow.source import (
-    ActivateSource,
-    EnvironmentSource,
-    FlowSource,
-    InputSource,
-    NodeInputSource,
-    NodeSource,
-    OutputSource,
-    SourceSpan,
-    Text,
-    VariantsSource,
-)
+from pfserve.flow.source import ActivateSource, FlowSource, NodeInputSource, NodeSource, VariantsSource
 
-_INPUT_KEYS = ("type", "default", "description", "enum", "is_chat_input", "is_chat_history")
-_OUTPUT_KEYS = ("type", "reference", "description", "evaluation_only", "is_chat_output")
 _NODE_KEYS = (
     *("name", "type", "source", "inputs", "activate", "use_variants", "aggregation", "connection", "api", "module"),
     *("reduce", "provider", "tool", "comment", "enable_cache", "skip"),  # without a meaning here, or of old
 )
 
 
-def parse_flow(path: Path) -> FlowSource:
-    """Read the flow that ``path``, a folder or a file, means.
-
-    What is wrong with the shape of a readable file is kept in ``FlowSource.mistakes``, for the compiler to report.
-
-    Raises:
-        CompileError: there is no flow, it is not a DAG flow, or its YAML cannot be read.
-    """
-    file = locate_flow(path)
-    whole = SourceSpan(shown(file), 0)
-    if file.suffix == ".prompty":
-        raise CompileError([whole.mistake("prompty files cannot be served by this version yet")])
-    try:
-        content = file.read_bytes()
-    except OSError as problem:
-        raise CompileError([whole.mistake(f"cannot be read: {problem.strerror}")]) from None
-    document = read_document(content, whole.file)
-    if not isinstance(document, Mapping):
-        raise CompileError([whole.mistake("a flow is a mapping with 'inputs', 'outputs' and 'nodes'")])
-    reader = Reader()
-    fields = reader.fields(document)
-    if "entry" in fields:
-        raise CompileError([fields["entry"].span.mistake("flex flows ('entry') cannot be served by this version yet")])
-    sample = _sample(reader, file.parent / "samples.json")
+def dag_flow(text: FlowText) -> FlowSource:
+    """A DAG flow's source. What is wrong with its shape is kept in ``mistakes``."""
+    reader, fields = text.reader, text.fields
     return FlowSource(
-        path=file,
-        folder=file.parent,
-        name=flow_name(path),
-        span=whole,
-        language=reader.text(fields, "language", document.span, "python"),
-        message_format=reader.text(fields, "message_format", document.span, "basic"),
-        inputs=tuple(_inputs(reader, fields)),
-        outputs=tuple(_outputs(reader, fields)),
+        message_format=reader.text(fields, "message_format", text.document.span, "basic"),
         nodes=tuple(_nodes(reader, fields)),
         variants=tuple(_variants(reader, fields)),
-        environment_variables=tuple(_environment(reader, fields)),
-        additional_includes=tuple(_additional_includes(reader, fields.get("additional_includes"))),
-        sample=sample,
-        content=content,
-        mistakes=tuple(reader.mistakes),
-        warnings=tuple(reader.warnings),
+        **shared_parts(text),
     )
-
-
-def _inputs(reader: Reader, fields: dict[str, Entry]) -> Iterator[InputSource]:
-    for name, span, mapping in reader.named_mappings(fields.get("inputs"), "input"):
-        of = reader.fields(mapping)
-        reader.warn_of_misspelled(of, f"input '{name}'", _INPUT_KEYS)
-        yield InputSource(
-            name=name,
-            type=reader.type(of, f"input '{name}'", span),
-            default=reader.value(of, "default"),
-            description=str(reader.value(of, "description") or ""),
-            is_chat_input=reader.flag(of, "is_chat_input"),
-            is_chat_history=reader.flag(of, "is_chat_history"),
-            span=span,
-        )
-
-
-def _outputs(reader: Reader, fields: dict[str, Entry]) -> Iterator[OutputSource]:
-    for name, span, mapping in reader.named_mappings(fields.get("outputs"), "output"):
-        of = reader.fields(mapping)
-        reader.warn_of_misspelled(of, f"output '{name}'", _OUTPUT_KEYS)
-        yield OutputSource(
-            name=name,
-            type=reader.type(of, f"output '{name}'", span),
-            reference=reader.value(of, "reference"),
-            description=str(reader.value(of, "description") or ""),
-            evaluation_only=reader.flag(of, "evaluation_only"),
-            is_chat_output=reader.flag(of, "is_chat_output"),
-            span=of["reference"].span if "reference" in of else span,
-        )
 
 
 def _nodes(reader: Reader, fields: dict[str, Entry]) -> Iterator[NodeSource]:
@@ -170,39 +91,3 @@ def _variants(reader: Reader, fields: dict[str, Entry]) -> Iterator[VariantsSour
                 bodies.append((identity, _node(reader, node, body)))
         default_id = of.get("default_variant_id")
         yield VariantsSource(node, str(plain(default_id.value)) if default_id else "", tuple(bodies), span)
-
-
-def _environment(reader: Reader, fields: dict[str, Entry]) -> Iterator[EnvironmentSource]:
-    mapping = reader.mapping(fields.get("environment_variables"), "'environment_variables'")
-    for entry in mapping.entries if mapping else ():
-        value = plain(entry.value)
-        text = json.dumps(value, default=str) if isinstance(value, list | dict) else str(value)
-        yield EnvironmentSource(str(entry.key), text, entry.span)
-
-
-def _additional_includes(reader: Reader, entry: Entry | None) -> Iterator[Text]:
-    """A list of paths; one path alone counts as a list of one."""
-    if entry is None or is_null(entry.value):
-        return
-    for item in entry.value.items if isinstance(entry.value, Sequence) else (entry.value,):
-        if isinstance(item, Scalar) and isinstance(item.value, str) and item.value:
-            yield Text(item.value, item.span)
-        else:
-            reader.mistakes.append(item.span.mistake("'additional_includes' must be a list of paths"))
-
-
-def _sample(reader: Reader, path: Path) -> object:
-    """The first element of the flow's samples, which swagger shows as the example."""
-    if not path.is_file():
-        return None
-    span = SourceSpan(shown(path), 0)
-    try:
-        samples = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as problem:
-        reader.mistakes.append(span.mistake(f"invalid JSON: {problem}"))
-        return None
-    if isinstance(samples, list) and samples:
-        first: object = samples[0]
-        return first
-    reader.warnings.append(span.mistake("is not a JSON list with at least one sample, and is ignored"))
-    return None

@@ -109,8 +109,8 @@ class EnvironmentSource(msgspec.Struct, frozen=True):
     span: SourceSpan
 
 
-class FlowSource(msgspec.Struct, frozen=True):
-    """A flow file, read but not resolved.
+class FlowFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a flow of any kind has: its file, read but not resolved.
 
     ``folder`` is where its files are: the folder of the flow file, or a copy with what ``additional_includes`` names.
     ``mistakes`` holds what is wrong with the file's shape; the compiler reports it together with all else.
@@ -121,11 +121,8 @@ class FlowSource(msgspec.Struct, frozen=True):
     name: str  # for swagger: the folder's name without its final suffix
     span: SourceSpan  # of the whole file
     language: Text
-    message_format: Text
     inputs: tuple[InputSource, ...]
     outputs: tuple[OutputSource, ...]
-    nodes: tuple[NodeSource, ...]
-    variants: tuple[VariantsSource, ...]
     environment_variables: tuple[EnvironmentSource, ...]
     additional_includes: tuple[Text, ...]
     sample: object  # the first element of samples.json, or None
@@ -147,3 +144,23 @@ class FlowSource(msgspec.Struct, frozen=True):
     def environment(self) -> dict[str, str]:
         """The flow's ``environment_variables``; to be set, before compiling, where the process has no such variable."""
         return {variable.name: variable.text for variable in self.environment_variables}
+
+
+class FlowSource(FlowFile, frozen=True, kw_only=True):
+    """A DAG flow: nodes and what they give each other."""
+
+    message_format: Text
+    nodes: tuple[NodeSource, ...]
+    variants: tuple[VariantsSource, ...]
+
+
+class FlexSource(FlowFile, frozen=True, kw_only=True):
+    """A flex flow: one function, or one class whose instance is called (contract 4.1).
+
+    Its ``inputs`` say defaults and types of parameters; which parameters there are says the code.
+    """
+
+    entry: Text  # "package.module:function" or "package.module:Class"
+    init: tuple[InputSource, ...]  # of the class's constructor
+    sample_inputs: Mapping[str, object]  # the inputs of a request that gives none
+    sample_init: Mapping[str, object]  # the arguments of the constructor, where the operator gives none

@@ -23,7 +23,7 @@ from pfserve.plan import Plan
 
 if TYPE_CHECKING:
     from pfserve.connections import Connections, StandIn
-    from pfserve.flow import FlowSource
+    from pfserve.flow import AnySource
 
 _log = logging.getLogger("pfserve")
 
@@ -57,7 +57,7 @@ def load_flow(config: ServeConfig, *, stub_url: str = "", tell: Tell | None = No
     from pfserve import compat, connections, flow
 
     os.environ.update(config.environment)
-    source = flow.parse_flow(Path(config.flow))
+    source = flow.read_flow(Path(config.flow))
     given = connections.load(config, source.environment | snapshot(), stand_in=_stand_in(config, stub_url))
     try:
         mistakes = _set_environment(source, given)
@@ -70,7 +70,7 @@ def load_flow(config: ServeConfig, *, stub_url: str = "", tell: Tell | None = No
     return msgspec.structs.replace(plan, warnings=plan.warnings + given.warnings())
 
 
-def _set_environment(source: FlowSource, connections: Connections) -> list[Diagnostic]:
+def _set_environment(source: AnySource, connections: Connections) -> list[Diagnostic]:
     """Set the variables that the flow declares and the process lacks, with the values of connections filled in.
 
     A reference to a connection counts in the process's own variable too, if the flow declares one of that name.
@@ -87,7 +87,7 @@ def _set_environment(source: FlowSource, connections: Connections) -> list[Diagn
     return mistakes
 
 
-def _compile(config: ServeConfig, source: FlowSource, connections: Connections, mistakes: list[Diagnostic]) -> Plan:
+def _compile(config: ServeConfig, source: AnySource, connections: Connections, mistakes: list[Diagnostic]) -> Plan:
     from pfserve import compiler
 
     try:
@@ -97,6 +97,7 @@ def _compile(config: ServeConfig, source: FlowSource, connections: Connections, 
             included_outputs=config.included_outputs,
             connections=connections,
             variants=dict(_split(text) for text in config.variants),
+            init=config.init,
         )
     except CompileError as problem:
         raise CompileError([*mistakes, *problem.diagnostics], problem.warnings) from problem

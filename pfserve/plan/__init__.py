@@ -4,6 +4,7 @@ from pfserve.plan.diagram import diagram
 from pfserve.plan.explain import explain
 from pfserve.plan.facts import facts
 from pfserve.plan.plan import (
+    ABSENT,
     Access,
     AccessKind,
     Argument,
@@ -15,11 +16,13 @@ from pfserve.plan.plan import (
     OutputSpec,
     Plan,
     Reference,
+    Returned,
     Step,
     StepKind,
 )
 
 __all__ = [
+    "ABSENT",
     "Access",
     "AccessKind",
     "Argument",
@@ -31,6 +34,7 @@ __all__ = [
     "OutputSpec",
     "Plan",
     "Reference",
+    "Returned",
     "Step",
     "StepKind",
     "diagram",

@@ -25,6 +25,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield "  end"
     for index, output in enumerate(plan.outputs):
         yield f"  o{index}[\\{_quoted(output.name)}\\]"
+    if plan.returned is not None:
+        yield '  returned[\\"what it returns"\\]'
     yield from dict.fromkeys(_arrows(plan))
 
 
@@ -47,6 +49,8 @@ def _arrows(plan: Plan) -> Iterator[str]:
     for index, output in enumerate(plan.outputs):
         if output.reference is not None:
             yield f"  {places[output.reference.slot]} --> o{index}"
+    if plan.returned is not None:
+        yield f"  {places[plan.returned.value.slot]} --> returned"
 
 
 def _quoted(text: str) -> str:

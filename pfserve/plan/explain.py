@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pfserve.plan.plan import Argument, Chain, InputSpec, OutputSpec, Plan, Step
+from pfserve.plan.plan import ABSENT, Argument, Chain, InputSpec, OutputSpec, Plan, Step
 
 
 def explain(plan: Plan) -> str:
@@ -24,7 +24,7 @@ def _lines(plan: Plan) -> Iterator[str]:
             yield from _step(plan.steps[step])
     if not plan.chains:
         yield "  none"
-    yield from _section("outputs", [_output(spec) for spec in plan.outputs])
+    yield from _section("outputs", [*map(_output, plan.outputs), *_returned(plan)])
 
 
 def _section(title: str, lines: list[str]) -> Iterator[str]:
@@ -40,6 +40,8 @@ def _threads(plan: Plan) -> str:
 
 
 def _input(spec: InputSpec) -> str:
+    if spec.default is ABSENT:
+        return f"{spec.name}: {spec.type}, default of the code"
     return f"{spec.name}: {spec.type}, " + ("required" if spec.required else f"default {spec.default!r}")
 
 
@@ -51,6 +53,8 @@ def _chain(index: int, chain: Chain) -> str:
 def _step(step: Step) -> Iterator[str]:
     kind = f"async {step.kind.value}" if step.is_async else step.kind.value
     yield f"    {step.name}: {kind}, {step.source}"
+    if step.construct is not None:
+        yield "      of an object that every worker makes for itself"
     if step.call is not None:
         yield f"      asks {getattr(step.call.connection, 'name', None)} for {step.call.api}"
     if step.guard is not None:
@@ -68,3 +72,9 @@ def _output(spec: OutputSpec) -> str:
     if spec.reference is None:
         return f"{spec.name} = {spec.literal!r}"
     return f"{spec.name} <- {spec.reference.text}"
+
+
+def _returned(plan: Plan) -> Iterator[str]:
+    if plan.returned is not None:
+        without = f" without {', '.join(sorted(plan.returned.hidden))}" if plan.returned.hidden else ""
+        yield f"what {plan.returned.value.text} returns{without}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pfserve.plan.plan import Argument, Chain, Plan, Reference, Step
+from pfserve.plan.plan import ABSENT, Argument, Chain, Plan, Reference, Step
 
 
 def facts(plan: Plan) -> dict[str, object]:
@@ -14,7 +14,12 @@ def facts(plan: Plan) -> dict[str, object]:
         "threads": plan.width,
         "message_format": plan.message_format,
         "inputs": [
-            {"name": one.name, "type": one.type, "required": one.required, "default": plain(one.default)}
+            {
+                "name": one.name,
+                "type": one.type,
+                "required": one.required,
+                "default": None if one.default is ABSENT else plain(one.default),
+            }
             for one in plan.inputs
         ],
         "environment": dict(sorted(plan.environment.items())),
@@ -28,6 +33,7 @@ def facts(plan: Plan) -> dict[str, object]:
             }
             for one in plan.outputs
         ],
+        **({} if plan.returned is None else {"returned": plan.returned.value.text}),
         "warnings": list(plan.warnings),
     }
 

@@ -13,6 +13,18 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 
+class _Absent(enum.Enum):
+    ABSENT = "absent"
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent.ABSENT
+"""In a slot that has no value: of an input that is left out, whose parameter has a default of its own, or of a step
+that did not run because of an ``activate``. An argument that would get it is left out or None."""
+
+
 class Lane(enum.Enum):
     """Where a chain runs."""
 
@@ -61,7 +73,7 @@ class Argument(msgspec.Struct, frozen=True):
 
     name: str
     value: Reference
-    optional: bool = False  # the parameter has a default: left out where the value is that of a bypassed node
+    optional: bool = False  # the parameter has a default: left out where the value is ABSENT
 
 
 class Guard(msgspec.Struct, frozen=True):
@@ -88,7 +100,9 @@ class LlmCall(msgspec.Struct, frozen=True):
 class Step(msgspec.Struct, frozen=True):
     """One node, ready to call: ``function(**arguments)`` goes into ``frame[result]``.
 
-    A step with a ``call`` is a model call: the executor binds a function of its own in place of ``function``.
+    A step with a ``call`` is a model call: the executor binds a function of its own in place of ``function``. One with
+    a ``construct`` is a method of an object that must not be shared by a fork: the worker makes it and takes what
+    ``construct`` gives in place of ``function``. It raises ``errors.CompileError``.
     """
 
     name: str
@@ -102,6 +116,8 @@ class Step(msgspec.Struct, frozen=True):
     guard: Guard | None
     source: str  # file:line of the node, for people
     call: LlmCall | None = None
+    construct: Callable[[], Callable[..., object]] | None = None
+    wraps: bool = False  # whatever it raises is told as its failure, promptflow's own exceptions too
 
 
 class Chain(msgspec.Struct, frozen=True):
@@ -117,8 +133,9 @@ class InputSpec(msgspec.Struct, frozen=True):
     """A declared input of the flow; its slot is its index.
 
     ``convert(value)`` applies the type's coercions (contract section 3.3) and raises ``errors.UserError``.
-    ``default`` is already converted; ``required`` means that there is none that could be used. ``images`` puts images
-    in the place of what stands for them in a converted value (contract section 3.6); None where there can be none.
+    ``default`` is already converted; ``required`` means that there is none that could be used; ABSENT that the code has
+    its own. ``images`` puts images in the place of what stands for them in a converted value (contract section 3.6);
+    None where there can be none.
     """
 
     name: str
@@ -138,13 +155,20 @@ class OutputSpec(msgspec.Struct, frozen=True):
     evaluation_only: bool
 
 
+class Returned(msgspec.Struct, frozen=True):
+    """The outputs are what one step returned: the items of a dict, the fields of a dataclass, else the bare value."""
+
+    value: Reference
+    hidden: frozenset[str] = frozenset()  # names that responses do not have
+
+
 class Plan(msgspec.Struct, frozen=True):
     """A compiled flow. Built by the compiler, walked by the executor, printed by ``explain``."""
 
     flow_name: str
-    kind: str  # "dag"
+    kind: str  # "dag" | "flex" | "prompty"
     inputs: tuple[InputSpec, ...]
-    outputs: tuple[OutputSpec, ...]
+    outputs: tuple[OutputSpec, ...]  # declared ones; none where they are ``returned``
     steps: tuple[Step, ...]  # in dependency order, stable with respect to the file
     chains: tuple[Chain, ...]  # in dependency order
     literals: tuple[object, ...]
@@ -156,6 +180,8 @@ class Plan(msgspec.Struct, frozen=True):
     message_format: str = "basic"  # how responses write images: "basic" | "openai-vision"
     folder: str = ""  # the working directory of the flow's code: its own, or a copy with what it includes
     streaming: int | None = None  # the slot that says whether the request asked for a stream; None: no step asks
+    returned: Returned | None = None
+    sample: Mapping[str, object] = {}  # what counts as given where a request gives nothing at all
 
     @property
     def frame_size(self) -> int:

@@ -20,15 +20,16 @@ class UserDefinedFailure(RequestError):
         self.code = code  # type: ignore[misc]  # the one error whose code is not known before it happens
 
 
-def failure_of(problem: BaseException, node_name: str) -> RequestError:
+def failure_of(problem: BaseException, node_name: str, *, wraps: bool = False) -> RequestError:
     """The request error for what a node raised. The caller raises it ``from`` the problem.
 
+    With ``wraps`` promptflow's own exceptions are no more than any others (contract 5.7).
     ``SystemExit`` counts as an ordinary exception of the node. ``KeyboardInterrupt`` and cancellation are not for here.
     """
     if isinstance(problem, RequestError):
         return problem
     below_root = _below_root(problem)
-    if below_root is None:
+    if below_root is None or wraps:
         return UserError(f"Execution failure in '{node_name}': ({type(problem).__name__}) {exception_text(problem)}")
     if not below_root:
         return SystemFailure(exception_text(problem))

@@ -59,13 +59,13 @@ def connection_classes(annotation: object) -> tuple[str, ...]:
     A class counts by its name, so that of promptflow's is as good as ours. For a connection class of the author's own
     a custom connection will do.
     """
-    names = [_connection_class(member) for member in _members(annotation)]
+    names = [_connection_class(member) for member in annotation_members(annotation)]
     return tuple(dict.fromkeys(names)) if all(names) else ()
 
 
 def strong_connection_class(annotation: object) -> type | None:
     """The first connection class of the author's own that the annotation admits."""
-    return next((one for one in _members(annotation) if _is_strong(one)), None)
+    return next((one for one in annotation_members(annotation) if _is_strong(one)), None)
 
 
 def _connection_class(member: object) -> str:
@@ -84,11 +84,12 @@ def _is_strong(member: object) -> typing.TypeGuard[type]:
 
 
 def _without_optional(annotation: object) -> object:
-    members = _members(annotation)
+    members = annotation_members(annotation)
     return members[0] if len(members) == 1 else annotation
 
 
-def _members(annotation: object) -> tuple[object, ...]:
+def annotation_members(annotation: object) -> tuple[object, ...]:
+    """What a ``Union`` admits besides None; else the annotation alone."""
     if typing.get_origin(annotation) is not typing.Union:  # ``T | None`` (types.UnionType) is an object to promptflow
         return (annotation,)
     return tuple(member for member in typing.get_args(annotation) if member is not types.NoneType)

@@ -10,7 +10,7 @@ from functools import partial
 import orjson
 
 from pfserve.errors import UserError
-from pfserve.values import MESSAGE_FORMATS, PFBytes, image_as_dict
+from pfserve.values import MESSAGE_FORMATS, Bare, PFBytes, image_as_dict
 
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
@@ -37,6 +37,18 @@ def encode_outputs(outputs: Mapping[str, object], message_format: str = "basic")
         return _encode_odd(outputs, message_format)
 
 
+def encode_returned(outputs: Mapping[str, object], message_format: str = "basic") -> bytes:
+    """As :func:`encode_outputs`; but of a bare value that value alone."""
+    if type(outputs) is not Bare:
+        return encode_outputs(outputs, message_format)
+    [value] = outputs.values()
+    try:
+        return orjson.dumps(value, _WRITE_IMAGE[message_format], _STRICT)
+    except TypeError:
+        _check(outputs, message_format)
+        return _dump(value, message_format)
+
+
 def encode_error(code: str, message: str) -> bytes:
     """The body of every answer that is not a success."""
     body = {"error": {"code": code, "message": message}}
@@ -48,13 +60,17 @@ def encode_error(code: str, message: str) -> bytes:
 
 def _encode_odd(outputs: Mapping[str, object], message_format: str) -> bytes:
     """What the fast encoder refuses: keys that are no text, integers beyond 64 bits, depth - or no JSON at all."""
+    _check(outputs, message_format)
+    return _dump(outputs, message_format)
+
+
+def _check(outputs: Mapping[str, object], message_format: str) -> None:
     write_image = _WRITE_IMAGE[message_format]
     for name, value in outputs.items():
         try:
             json.dumps(value, default=write_image)
         except (TypeError, ValueError, RecursionError) as problem:
             raise UserError(unserializable(name, problem)) from None
-    return _dump(outputs, message_format)
 
 
 def unserializable(name: str, problem: Exception) -> str:

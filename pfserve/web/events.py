@@ -21,7 +21,8 @@ _encode = json.JSONEncoder(allow_nan=False).encode
 def can_stream(plan: Plan) -> bool:
     """Whether an output could be a generator: any python function may give one, and any model call."""
     sources = {step.result for step in plan.steps if step.kind is not StepKind.PROMPT}
-    return any(spec.reference is not None and spec.reference.slot in sources for spec in plan.outputs)
+    shown = [spec.reference for spec in plan.outputs] + [plan.returned.value if plan.returned else None]
+    return any(reference is not None and reference.slot in sources for reference in shown)
 
 
 async def take_stream(outputs: dict[str, object]) -> tuple[str, Stream] | None:

@@ -9,7 +9,7 @@ from aiohttp import hdrs
 
 from pfserve.errors import NotAcceptable, TooManyRequests
 from pfserve.web.accept import Wanted, negotiate, unacceptable_message
-from pfserve.web.encode import encode_outputs
+from pfserve.web.encode import encode_outputs, encode_returned
 from pfserve.web.events import send_events, take_stream
 from pfserve.web.exchange import Exchange, Stage
 
@@ -24,7 +24,8 @@ _JSON = Wanted.JSON  # looking up a member of an enum takes its time
 class Scoring:
     """Serves the flow.
 
-    ``can_stream`` says whether an output of it can be a generator, ``full_message`` is what a refused client reads.
+    ``can_stream`` says whether an output of it can be a generator, ``returned`` whether the outputs are what one step
+    returned; ``full_message`` is what a refused client reads.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Scoring:
         decode: Decoder,
         bodies: Bodies,
         can_stream: bool,
+        returned: bool,
         full_message: str,
         message_format: str,
     ) -> None:
@@ -43,6 +45,7 @@ class Scoring:
         self._decode = decode
         self._bodies = bodies
         self._can_stream = can_stream
+        self._encode = encode_returned if returned else encode_outputs
         self._full_message = full_message
         self._message_format = message_format
 
@@ -62,7 +65,7 @@ class Scoring:
         try:
             exchange.stage = Stage.RUNNING
             if wanted is _JSON:
-                body: bytes | None = encode_outputs(await self._executor.run(values), self._message_format)
+                body: bytes | None = self._encode(await self._executor.run(values), self._message_format)
             else:
                 body = await self._stream(exchange, values, wanted)
         finally:
@@ -87,7 +90,7 @@ class Scoring:
         if found is not None:
             await send_events(exchange, *found, outputs, self._message_format)
             return None
-        body = encode_outputs(outputs, self._message_format)
+        body = self._encode(outputs, self._message_format)
         if wanted is Wanted.EVENTS:
             raise NotAcceptable(unacceptable_message(_accept(exchange)))
         return body

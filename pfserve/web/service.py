@@ -85,6 +85,7 @@ class Service:
             decode=Decoder([spec.name for spec in plan.inputs], [spec.name for spec in plan.inputs if spec.required]),
             bodies=self._bodies,
             can_stream=can_stream(plan),
+            returned=plan.returned is not None,
             message_format=plan.message_format,
             full_message=f"The instance is full: it holds {settings.capacity} requests, the most it admits at once "
             f"(set by {settings.capacity_origin}). Try again later.",

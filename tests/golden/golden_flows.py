@@ -22,7 +22,7 @@ def told(flow: str, form: str = "txt") -> str:
     from pfserve.config import load_config
     from pfserve.connections import load
     from pfserve.errors import CompileError
-    from pfserve.flow import parse_flow
+    from pfserve.flow import read_flow
     from pfserve.plan import diagram, explain, facts
 
     folder = HERE / "flows" / flow
@@ -30,7 +30,7 @@ def told(flow: str, form: str = "txt") -> str:
     config = load_config({"flow": str(folder), "connections": [str(file)] if file.exists() else []}, {}, cores=1)
     with contextlib.chdir(folder):
         try:
-            plan = compile_flow(parse_flow(folder), connections=load(config, {}))
+            plan = compile_flow(read_flow(folder), connections=load(config, {}))
         except CompileError as problem:
             return "".join(f"{line}\n" for line in (problem, *problem.warnings))
         finally:

@@ -12,7 +12,7 @@ import pytest
 from pfserve.compiler import compile_flow
 from pfserve.connections import Connections, Form, Sources
 from pfserve.errors import CompileError
-from pfserve.flow import parse_flow
+from pfserve.flow import read_flow
 from pfserve.plan import Plan
 from pfserve.values import DETAILS_MARK, TOOL_MARK
 from pfserve.values.connections import CustomConnection, CustomStrongTypeConnection, OpenAIConnection
@@ -87,7 +87,7 @@ class Flows:
         return self.folder
 
     def compile(self, files: Files, **options: object) -> Plan:
-        return compile_flow(parse_flow(self.write(files)), **options)  # type: ignore[arg-type]
+        return compile_flow(read_flow(self.write(files)), **options)  # type: ignore[arg-type]
 
     def mistakes(self, files: Files, **options: object) -> list[str]:
         try:

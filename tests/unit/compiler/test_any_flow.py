@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pfserve.compiler import compile_flow
 from pfserve.errors import CompileError
-from pfserve.flow import parse_flow
+from pfserve.flow import read_flow
 from pfserve.plan import explain
 
 SCALARS = st.one_of(
@@ -70,7 +70,7 @@ def test_any_flow_gives_a_plan_or_mistakes(flow: object) -> None:
         (folder / "x.py").write_text("from house import tool\n@tool\ndef x(a: int = 1, b=None, **rest): ...\n")
         (folder / "x.jinja2").write_text("{{ a }} {{ b.c }}")
         try:
-            plan = compile_flow(parse_flow(folder))
+            plan = compile_flow(read_flow(folder))
         except CompileError as problem:
             assert problem.diagnostics
             assert all(one.message and one.file.startswith(name) for one in problem.diagnostics)

@@ -11,7 +11,7 @@ import pytest
 
 from pfserve.compiler import compile_flow
 from pfserve.errors import UserError
-from pfserve.flow import parse_flow
+from pfserve.flow import read_flow
 from pfserve.plan import Access, AccessKind, Guard, Lane, Plan, Reference, StepKind, diagram, explain
 
 if TYPE_CHECKING:
@@ -325,7 +325,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 def test_the_echo_examples_are_one_chain(example: str, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "promptflow", ModuleType("promptflow"))
     monkeypatch.setitem(sys.modules, "promptflow.core", sys.modules["house"])
-    plan = compile_flow(parse_flow(EXAMPLES / example))
+    plan = compile_flow(read_flow(EXAMPLES / example))
     assert [(chain.lane, len(chain.steps)) for chain in plan.chains] == [(lane, 2)]
     assert plan.warnings == ()
     assert plan.steps[0].function(text="hello") == "You said: hello. Thank you.\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pfserve.errors import CompileError
-from pfserve.flow import ActivateSource, FlowSource, NodeInputSource, SourceSpan, parse_flow
+from pfserve.flow import ActivateSource, FlowSource, NodeInputSource, SourceSpan, read_flow
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def parse(text: str, folder: str = "echo") -> FlowSource:
     Path(folder).mkdir(exist_ok=True)
     Path(folder, "flow.dag.yaml").write_text(text)
-    return parse_flow(Path(folder))
+    return read_flow(Path(folder))
 
 
 def mistakes(text: str) -> list[str]:
@@ -180,4 +180,4 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "flow.dag.yaml").touch()
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(CompileError, match=r"^flow\.dag\.yaml: cannot be read: Permission denied$"):
-        parse_flow(tmp_path)
+        read_flow(tmp_path)

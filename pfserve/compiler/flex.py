@@ -1,0 +1,179 @@
+"""From a flex flow to its plan: one step, and what it returns (contract 4.1). The table of contents of that."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+
+import msgspec
+
+from pfserve.compiler.chains import fuse, thread_width
+from pfserve.compiler.construct import constructor
+from pfserve.compiler.entry import Entry, load_entry
+from pfserve.compiler.findings import Findings
+from pfserve.compiler.includes import gather_includes
+from pfserve.compiler.interface import declared_by_code
+from pfserve.compiler.swagger import swagger
+from pfserve.connections import Connections
+from pfserve.errors import UserError, did_you_mean
+from pfserve.flow import FlexSource, InputSource, OutputSource
+from pfserve.plan import ABSENT, Argument, InputSpec, Lane, Plan, Reference, Returned, Step, StepKind
+from pfserve.values import TYPES, converter
+
+
+def compile_flex(
+    source: FlexSource,
+    *,
+    included_outputs: tuple[str, ...] | None,
+    connections: Connections,
+    init: Mapping[str, object],
+) -> Plan:
+    """The plan of a flex flow. The arguments are those of ``compile_flow``."""
+    findings = Findings(source.mistakes, source.warnings)
+    _check_file(source, findings)
+    source = gather_includes(source, findings)
+    entry = load_entry(source, findings)
+    findings.raise_mistakes()
+    assert entry is not None, "without an entry there was a mistake"
+    inputs, outputs = declared_by_code(source, entry, findings)
+    told = msgspec.structs.replace(source, inputs=inputs, outputs=outputs)
+    construct = constructor(source, entry, init, connections, findings)
+    specs = tuple(_spec(one, entry, _typed(source).get(one.name), findings) for one in inputs)
+    findings.raise_mistakes()
+
+    step = _step(source, entry, specs, construct, findings)
+    chains = fuse([step])
+    return Plan(
+        flow_name=source.name,
+        kind="flex",
+        inputs=specs,
+        outputs=(),
+        steps=(step,),
+        chains=chains,
+        literals=(),
+        width=thread_width(chains),
+        swagger=swagger(told, included_outputs),
+        environment=source.environment,
+        fingerprint=_fingerprint(source, entry),
+        warnings=findings.warnings,
+        folder=str(source.folder),
+        returned=Returned(Reference(step.result, (), step.name, entry.name), _hidden(told, included_outputs)),
+        sample=source.sample_inputs,
+    )
+
+
+def _check_file(source: FlexSource, findings: Findings) -> None:
+    if source.language.text != "python":
+        found = f"Only python flows are allowed to be loaded with promptflow-core but got a {source.language.text} flow"
+        findings.mistake(source.language.span, found)
+    declared: list[InputSource | OutputSource] = [*source.inputs, *source.outputs]
+    for one in declared:
+        if one.type and one.type not in TYPES:
+            findings.mistake(one.span, f"'{one.name}' has the unknown type '{one.type}'{did_you_mean(one.type, TYPES)}")
+
+
+def _hidden(told: FlexSource, included: tuple[str, ...] | None) -> frozenset[str]:
+    if included is None:
+        return frozenset(one.name for one in told.outputs if one.evaluation_only)
+    return frozenset(one.name for one in told.outputs if one.name not in included)
+
+
+# -- inputs ----------------------------------------------------------------------------------------
+
+
+def _typed(source: FlexSource) -> dict[str, InputSource]:
+    """The inputs that the file gives a type and default. A default of "" stands for Python's None: no such input."""
+    return {one.name: one for one in source.inputs if one.default != ""}
+
+
+def _spec(one: InputSource, entry: Entry, typed: InputSource | None, findings: Findings) -> InputSpec:
+    required = one.default is None
+    default: object = None if required else ABSENT
+    convert: Callable[[object], object] = _unchanged
+    if typed is not None:
+        convert = converter(typed.type, one.name)
+        if typed.default is not None and not required:
+            try:
+                default = convert(copy.deepcopy(typed.default))
+            except UserError as problem:
+                required, default = True, None
+                unusable = f"{problem.message} (Its default cannot be used: clients have to give it.)"
+                findings.warning(typed.span, unusable)
+    return InputSpec(name=one.name, type=one.type, required=required, default=default, convert=convert)
+
+
+def _unchanged(value: object) -> object:
+    return value
+
+
+# -- the step --------------------------------------------------------------------------------------
+
+
+def _step(
+    source: FlexSource,
+    entry: Entry,
+    specs: tuple[InputSpec, ...],
+    construct: Callable[[], Callable[..., object]] | None,
+    findings: Findings,
+) -> Step:
+    taken = {one.name for one in entry.parameters}
+    arguments = [
+        Argument(spec.name, Reference(slot, (), spec.name, f"${{inputs.{spec.name}}}"), spec.default is ABSENT)
+        for slot, spec in enumerate(specs)
+        if spec.name in taken
+    ]
+    needed = tuple(_needed(source, entry, specs, findings))
+    return Step(
+        name=entry.name,
+        kind=StepKind.PYTHON,
+        function=_with_needed(entry.function, needed),
+        is_async=entry.is_async,
+        lane=Lane.LOOP if entry.is_quick else Lane.THREAD,
+        arguments=tuple(arguments),
+        result=len(specs),
+        needs=(),
+        guard=None,
+        source=f"{entry.span.file}:{entry.span.line}",
+        construct=construct and (lambda: _with_needed(construct(), needed)),
+        wraps=True,
+    )
+
+
+def _needed(source: FlexSource, entry: Entry, specs: tuple[InputSpec, ...], findings: Findings) -> Iterator[str]:
+    """The inputs that the file declares without a default: each request has to give them, whatever the code says."""
+    taken = {one.name for one in entry.parameters}
+    for name, one in _typed(source).items():
+        if name not in taken:
+            strange = f"the input '{name}' is no parameter of {entry.name}(): every request is answered with 400"
+            findings.warning(one.span, strange + did_you_mean(name, taken))
+            yield name
+    yield from (spec.name for spec in specs if spec.default is ABSENT and spec.name in _typed(source))
+
+
+def _with_needed(function: Callable[..., object], names: tuple[str, ...]) -> Callable[..., object]:
+    """The function, with a check that it is given ``names``."""
+    if not names:
+        return function
+
+    @wraps(function)
+    def checked(**given: object) -> object:
+        for name in names:
+            if name not in given:
+                raise UserError(
+                    f"The input for flow is incorrect. The value for flow input '{name}' is not provided in input "
+                    "data. Please review your input data or remove this input in your flow if it's no longer needed."
+                )
+        return function(**given)
+
+    return checked
+
+
+def _fingerprint(source: FlexSource, entry: Entry) -> str:
+    """A text that is equal for equal flow files and entry files, wherever they lie."""
+    digest = hashlib.sha256(source.content)
+    module = source.folder.joinpath(*source.entry.text.partition(":")[0].split(".")).with_suffix(".py")
+    if module.is_file():
+        digest.update(module.read_bytes())
+    return digest.hexdigest()[:16]
