@@ -13,7 +13,7 @@ from pfserve.compiler.template import Render
 from pfserve.connections import ConnectionProblem, Connections
 from pfserve.errors import did_you_mean
 from pfserve.flow import NodeSource
-from pfserve.plan import LlmCall
+from pfserve.plan import GIVEN_PROMPT, LlmCall
 from pfserve.values.llm_parameters import PARAMETERS, REQUIRED, provider_of
 
 
@@ -42,7 +42,8 @@ class Model(msgspec.Struct, frozen=True):
 
     def call(self, node: NodeSource, render: Render) -> LlmCall:
         """The node's call."""
-        return LlmCall(self.api, self.connection, render, frozenset(self.types), bound_to_inputs(node))
+        escaped = tuple(name for name in bound_to_inputs(node) if name != GIVEN_PROMPT)  # whose roles are meant
+        return LlmCall(self.api, self.connection, render, frozenset(self.types), escaped)
 
 
 def model_of(node: NodeSource, connections: Connections, findings: Findings) -> Model | None:

@@ -15,11 +15,17 @@ from pfserve.compiler.llm_node import ask_model, model_of
 from pfserve.compiler.names import RUNNABLE_SOURCE_TYPE, RUNNABLE_TYPES
 from pfserve.compiler.python_file import LoadProblem, PythonFiles, put_first_on_path
 from pfserve.compiler.signature import Parameter
-from pfserve.compiler.template import Render, compile_template, template_environment, template_variables
+from pfserve.compiler.template import (
+    Render,
+    compile_template,
+    given_template,
+    template_environment,
+    template_variables,
+)
 from pfserve.compiler.tool import Provider
 from pfserve.connections import Connections
 from pfserve.flow import FlowSource, NodeSource, SourceSpan
-from pfserve.plan import Lane, LlmCall, StepKind
+from pfserve.plan import GIVEN_PROMPT, Lane, LlmCall, StepKind
 
 _RESERVED_VARIABLE = "template"
 
@@ -144,8 +150,10 @@ class _Loader:
         if path is None:
             return None
         given = {given.name for given in node.inputs if given.is_given and not (model and given.name in model.types)}
-        reserved = {"prompt", *model.types} if model else set[str]()
+        reserved = {GIVEN_PROMPT, *model.types} if model else set[str]()
         render = self._template(node, path, given, reserved, f"parameters of {model.api_name if model else ''}")
+        if GIVEN_PROMPT in given and render is not None:
+            render = given_template(self._environment)
         if model is None or render is None:
             return None
         return Loaded(

@@ -41,6 +41,23 @@ def compile_template(environment: jinja2.Environment, text: str, given: Set[str]
     return _renderer(environment, code) if parts is None else _joiner(parts)
 
 
+def given_template(environment: jinja2.Environment) -> Render:
+    """A function that renders the text that it is given as ``prompt``, with its other arguments as variables.
+
+    For LLM nodes that have an input of that name: it takes the place of the node's own file.
+    """
+
+    def render(prompt: object = None, **values: object) -> str:
+        if type(prompt) is str and "{" not in prompt:
+            return prompt
+        try:
+            return environment.from_string(prompt).render(**values)  # type: ignore[arg-type]
+        except Exception as problem:  # not only a template's errors: it may be no text at all
+            raise template_failure(problem) from problem
+
+    return render
+
+
 def escaping_prompt(render: Render, names: tuple[str, ...]) -> Render:
     """``render`` for a prompt that becomes part of a model's prompt: role words within ``names`` stay escaped there."""
 

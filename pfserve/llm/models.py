@@ -13,8 +13,8 @@ from pfserve.llm.client import Client, Pieces
 from pfserve.llm.endpoint import Endpoint, endpoint_of
 from pfserve.llm.metering import Meter
 from pfserve.llm.problems import unexpected
-from pfserve.plan import LlmCall
-from pfserve.values.chat import escape_variables, join_lists, parse_messages
+from pfserve.plan import GIVEN_PROMPT, LlmCall
+from pfserve.values.chat import PromptResult, escape_variables, join_lists, parse_messages
 from pfserve.values.llm_parameters import AZURE
 
 Ask: TypeAlias = Callable[..., Coroutine[Any, Any, object]]
@@ -72,6 +72,9 @@ class Models:
     async def _chat_step(
         self, endpoint: Endpoint, call: LlmCall, parameters: dict[str, object], variables: dict[str, object]
     ) -> object:
+        given = variables.get(GIVEN_PROMPT)
+        if type(given) is PromptResult:  # rendered already: what strangers wrote in it is no template
+            return await self._chat(endpoint, parse_messages(given.escaped, given.escapes), parameters)
         escapes = escape_variables(variables, call.escaped)
         if endpoint.provider == AZURE:
             variables = {name: join_lists(value) for name, value in variables.items()}
@@ -80,7 +83,9 @@ class Models:
     async def _completion_step(
         self, endpoint: Endpoint, call: LlmCall, parameters: dict[str, object], variables: dict[str, object]
     ) -> object:
-        return await self._completion(endpoint, call.template(**variables), parameters)
+        given = variables.get(GIVEN_PROMPT)
+        prompt = str(given) if type(given) is PromptResult else call.template(**variables)
+        return await self._completion(endpoint, prompt, parameters)
 
     async def _chat(
         self, endpoint: Endpoint, messages: list[dict[str, object]], parameters: dict[str, object]

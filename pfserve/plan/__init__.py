@@ -5,6 +5,7 @@ from pfserve.plan.explain import explain
 from pfserve.plan.facts import facts
 from pfserve.plan.plan import (
     ABSENT,
+    GIVEN_PROMPT,
     Access,
     AccessKind,
     Argument,
@@ -23,6 +24,7 @@ from pfserve.plan.plan import (
 
 __all__ = [
     "ABSENT",
+    "GIVEN_PROMPT",
     "Access",
     "AccessKind",
     "Argument",

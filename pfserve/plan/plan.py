@@ -83,6 +83,10 @@ class Guard(msgspec.Struct, frozen=True):
     equals: object
 
 
+GIVEN_PROMPT = "prompt"
+"""The input that gives an LLM node its prompt, instead of its file: a template, or what a prompt node gave."""
+
+
 class LlmCall(msgspec.Struct, frozen=True):
     """What an LLM node asks of a model. Data only: the client that sends it is built in the worker.
 

@@ -348,6 +348,14 @@ async def test_an_llm_step_renders_parses_and_asks(model, models, connection):
 
 
 @scenario
+async def test_a_given_prompt_that_is_rendered_already_is_no_template_and_opens_no_roles(model, models, connection):
+    given = PromptResult.of("user:\n{{ 1 }}\nT:\nz", {"T": "system"})
+    plan = llm_plan(connection, "OpenAI", lambda **_: "never", prompt=given, model="m")
+    assert await Executor(plan, None, models=models).run({}) == {"answer": "hey"}
+    assert model.body["messages"] == [{"role": "user", "content": "{{ 1 }}\nsystem:\nz"}]
+
+
+@scenario
 async def test_azures_chat_prints_lists_as_lines(model, models, connection):
     azure = AzureOpenAIConnection(model.base, "k")
     plan = llm_plan(azure, "AzureOpenAI", lambda items: f"user:\n{items}", items=[1, ["a"]], deployment_name="d")

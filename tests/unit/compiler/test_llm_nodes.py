@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pfserve.errors import UserError
 from pfserve.plan import Lane, StepKind, explain
 from pfserve.values.roles import PromptResult
 from unit.compiler.conftest import connections
@@ -44,6 +45,18 @@ def test_a_call_knows_its_api_connection_and_names(flows: Flows) -> None:
     assert (step.call.api, step.call.connection, step.call.escaped) == ("chat", given.get("azure"), ("text",))
     assert {one.name for one in step.arguments} - step.call.parameters == {"model", "more", "text"}
     assert step.call.template(text="hi", model="other", more="m") == "user:\nhi"
+
+
+def test_a_prompt_given_as_an_input_takes_the_place_of_the_file(flows: Flows) -> None:
+    node = NODE.replace("gpt", "gpt\n    prompt: ${inputs.text}")
+    [step] = flows.compile(files(node), connections=connections()).steps
+    assert step.call is not None
+    assert step.call.escaped == ("text",), "the roles of a whole prompt are meant"
+    assert step.call.template(prompt="user:\nHi {{ text }}.\n", text="you") == "user:\nHi you.\n"
+    with pytest.raises(UserError, match="Failed to render jinja template: UndefinedError"):
+        step.call.template(prompt="{{ a.b.c }}", text="")
+    with pytest.raises(UserError, match="Failed to render jinja template: TypeError"):
+        step.call.template(prompt=5, text="")
 
 
 def test_literals_for_the_api_have_its_types_and_others_stay(flows: Flows) -> None:
