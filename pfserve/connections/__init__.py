@@ -4,9 +4,10 @@ from pfserve.connections.connections import Connections, Field, Resolved, Source
 from pfserve.connections.environment import fill
 from pfserve.connections.form import Form
 from pfserve.connections.load import load
-from pfserve.connections.problems import BrokenConnection, ConnectionProblem, MissingConnection
+from pfserve.connections.problems import AccessDenied, BrokenConnection, ConnectionProblem, MissingConnection
 
 __all__ = [
+    "AccessDenied",
     "BrokenConnection",
     "ConnectionProblem",
     "Connections",

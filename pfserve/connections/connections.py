@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from pfserve.connections.arm import BadPayload, from_arm
 from pfserve.connections.form import Form, from_execution_form
 from pfserve.connections.problems import (
+    AccessDenied,
     BrokenConnection,
     ConnectionProblem,
     field_variable_of,
@@ -23,10 +25,18 @@ from pfserve.values.connection_form import BadConnection, connection_from, field
 from pfserve.values.connections import Connection
 
 _ENVIRONMENT_REFERENCE = re.compile(r"\s*\$\{env:([^{}]+)\}\s*")
+_INJECTION = re.compile(r"\s*\$\{\{\s*(azureml://connections/([^/{}\s]+)(/[^{}\s]*)?|keyvault:[^{}]*)\s*\}\}\s*")
 _MASK = "******"
 
 StandIn = Callable[[str], Mapping[str, object] | None]
 """From the type of a connection, empty if unknown, to an execution form in its place; None to leave it."""
+
+
+class Source(Protocol):
+    """A service that has connections by name."""
+
+    def fetch(self, names: Iterable[str]) -> Mapping[str, Form | ConnectionProblem]:
+        """The connections of all these names, or why each cannot be had."""
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -57,7 +67,8 @@ class Sources(msgspec.Struct, frozen=True):
     replaced: Mapping[str, str] = {}  # --connection NAME=OTHER
     environ: Mapping[str, str] = {}
     only_encoded: bool = False
-    provider: str = ""  # the variable that names a provider, which we do not read
+    provider: Source | None = None  # has those that are not among the forms
+    unasked: str = ""  # why a provider that is named is not asked
     stand_in: StandIn | None = None  # what replaces every connection of the types that it knows
     warnings: tuple[str, ...] = ()
 
@@ -75,6 +86,13 @@ class Connections:
         self._sources = sources
         self._made: dict[str, Connection] = {}
         self._resolved: dict[str, Resolved] = {}
+        self._fetched: dict[str, Form | ConnectionProblem] = {}  # by the provider's names
+        self.denied = ""  # why the provider lets nobody in, once it has said so
+
+    def fetch(self, names: Iterable[str]) -> None:
+        """Get these connections from the provider, all at once, as far as they are to be had there and are not yet."""
+        if self._sources.stand_in is None:
+            self._fetch({target for name in names if name not in self._made for target in self._at_provider(name)})
 
     def get(self, name: str, expected: str = "") -> Connection:
         """The connection that the flow calls ``name``; the same object each time.
@@ -136,30 +154,51 @@ class Connections:
 
     def _find(self, name: str) -> Form:
         """The form for a name of the flow: of the name that a flag or variable puts in its place, else its own."""
+        target, shown = self._target(name)
+        return self._look(target, name, shown)
+
+    def _target(self, name: str) -> tuple[str, str]:
+        """The name to look for in the place of ``name``, and as what errors show it."""
         sources = self._sources
         if other := sources.replaced.get(name):
-            return self._look(other, name)
-        if given := sources.environ.get(variable_of(name)):
-            is_json, _ = _read_json(given)
-            return self._look(name, name) if is_json else self._look(given, name, shown="")
-        return self._look(name, name)
+            return other, other
+        given = sources.environ.get(variable_of(name), "")
+        if not given or _read_json(given)[0]:
+            return name, name
+        injected = _INJECTION.fullmatch(given)
+        if injected and injected[2] and not injected[3]:  # what Azure ML would have put the connection's JSON for
+            return injected[2], injected[2]
+        return given, ""
 
-    def _look(self, name: str, asked_as: str, shown: str | None = None) -> Form:
+    def _look(self, name: str, asked_as: str, shown: str) -> Form:
         """The data that a variable holds for the name, else that of the sources. Errors name it as ``shown``."""
         sources = self._sources
         is_json, payload = _read_json(sources.environ.get(variable_of(name), ""))
         if is_json:
             return _from_variable(name, payload)
-        if name not in sources.forms:
-            raise missing(
-                name if shown is None else shown,
-                asked_as,
-                self.names(),
-                only_encoded=sources.only_encoded,
-                provider=sources.provider,
-            )
-        form = sources.forms[name]
+        if name not in sources.forms and sources.provider is not None:
+            self._fetch([name])
+        form = sources.forms.get(name) or self._fetched.get(name)
+        if isinstance(form, ConnectionProblem):
+            told = str(form)
+            raise type(form)(asked_as, told if shown else told.replace(name, "…"))
+        if form is None:
+            raise missing(shown, asked_as, self.names(), only_encoded=sources.only_encoded, provider=sources.unasked)
         return form if name == asked_as else msgspec.structs.replace(form, origin=f"{name!r} of {form.origin}")
+
+    def _at_provider(self, name: str) -> Iterable[str]:
+        target, _ = self._target(name)
+        is_json, _ = _read_json(self._sources.environ.get(variable_of(target), ""))
+        return () if is_json or target in self._sources.forms else (target,)
+
+    def _fetch(self, targets: Iterable[str]) -> None:
+        provider, open_ones = self._sources.provider, [name for name in targets if name not in self._fetched]
+        if provider is None or not open_ones:
+            return
+        for name, found in provider.fetch(sorted(open_ones)).items():
+            self._fetched[name] = found
+            if isinstance(found, AccessDenied):
+                self.denied = str(found)
 
 
 def _read_json(text: str) -> tuple[bool, object]:
@@ -189,6 +228,10 @@ def _filled(name: str, form: Form, environ: Mapping[str, str]) -> tuple[dict[str
         if given is not None and (given or key in form.value):
             value[key], origins[key] = given, f"variable {variable}"
     for key, held in value.items():
+        if isinstance(held, str) and _INJECTION.fullmatch(held):
+            raise _broken(
+                name, form, f"has for {key} what only Azure ML fills in when it starts a deployment; {_INSTEAD}"
+            )
         reference = _ENVIRONMENT_REFERENCE.fullmatch(held) if isinstance(held, str) else None
         if reference:
             value[key], origins[key] = _of_environment(name, key, form, reference[1], environ)
@@ -196,6 +239,9 @@ def _filled(name: str, form: Form, environ: Mapping[str, str]) -> tuple[dict[str
         wanted = ", ".join(field_variable_of(name, key) for key in open_ones)
         raise _broken(name, form, f"has a placeholder for {', '.join(open_ones)}; set {wanted}")
     return value, origins
+
+
+_INSTEAD = "set the value itself, or name the connection in the variable for the whole of it"
 
 
 def _of_environment(name: str, key: str, form: Form, variable: str, environ: Mapping[str, str]) -> tuple[str, str]:

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pfserve.config import ServeConfig
-from pfserve.connections.connections import Connections, Sources, StandIn
+from pfserve.connections.connections import Connections, Source, Sources, StandIn
 from pfserve.connections.encoded import read_encoded
 from pfserve.connections.files import read_connections
 from pfserve.connections.form import Form
+from pfserve.connections.http_source import HttpSource
+from pfserve.connections.provider import Provider, provider_of
+from pfserve.connections.wire import Patience, Wire
+from pfserve.connections.workspace import WorkspaceSource
 
 _ENCODED = ("PROMPTFLOW_ENCODED_CONNECTIONS", "PF_ENCODED_CONNECTIONS")
-_PROVIDERS = (
-    "PF_HTTP_CONNECTION_PROVIDER_ENDPOINT",
-    "PROMPTFLOW_CONNECTION_PROVIDER",
-    "PF_CONNECTION_PROVIDER",
-    "PRT_CONFIG_OVERRIDE",
-    "AML_DEPLOYMENT_RESOURCE_ID",
-)
+_LOCAL = ("PROMPTFLOW_CONNECTION_PROVIDER", "PF_CONNECTION_PROVIDER")
+_SHARE_OF_BOOT = 0.6  # of the time that a flow has to compile, for all connections together
+_AT_MOST_S = 60.0
 
 
 def load(config: ServeConfig, environ: Mapping[str, str], *, stand_in: StandIn | None = None) -> Connections:
     """Read every source; connections themselves are made when they are asked for.
 
     ``environ`` is the environment that the flow will see. Encoded connections are the only source where they are set.
-    ``stand_in`` replaces the connections of models.
+    ``stand_in`` replaces the connections of models. What a provider has is fetched when it is needed.
 
     Raises:
         ConfigError: a file or the encoded connections cannot be read.
@@ -32,17 +32,35 @@ def load(config: ServeConfig, environ: Mapping[str, str], *, stand_in: StandIn |
     encoded = next((name for name in _ENCODED if environ.get(name)), "")
     origin = config.origins.get("connections", "default")
     forms = read_encoded(encoded, environ[encoded]) if encoded else _of_files(config.connections, origin)
+    provider = None if encoded or stand_in else provider_of(environ)  # a stand-in needs no original
     return Connections(
         Sources(
             forms=forms,
             replaced=dict(_pair(text) for text in config.replaced_connections),
             environ=environ,
             only_encoded=bool(encoded),
-            provider=next((name for name in _PROVIDERS if environ.get(name) not in (None, "", "local")), ""),
+            provider=_source(provider, environ, min(_AT_MOST_S, config.boot_timeout_s * _SHARE_OF_BOOT)),
+            unasked=_why_unasked(provider, environ),
             stand_in=stand_in,
             warnings=_unread(config, encoded, origin),
         )
     )
+
+
+def _source(provider: Provider | None, environ: Mapping[str, str], within_s: float) -> Source | None:
+    if provider is None or provider.problem:
+        return None
+    wire = Wire(environ, Patience(within_s))
+    if provider.workspace is None:
+        return HttpSource(provider.endpoint, wire)
+    return WorkspaceSource(provider, provider.workspace, environ, wire)
+
+
+def _why_unasked(provider: Provider | None, environ: Mapping[str, str]) -> str:
+    if provider is not None:
+        return f"{provider.problem} (from {provider.variable})" if provider.problem else ""
+    local = next((name for name in _LOCAL if environ.get(name) == "local"), "")
+    return f"{local}=local means promptflow's own store, pf.sqlite, which pfserve does not read" if local else ""
 
 
 def _of_files(paths: Sequence[str], origin: str) -> dict[str, Form]:

@@ -26,12 +26,16 @@ class BrokenConnection(ConnectionProblem):
     """A source has the connection, but what it says cannot be used."""
 
 
+class AccessDenied(ConnectionProblem):
+    """The workspace does not let this identity read its connections. The one error that a deployment waits out."""
+
+
 def missing(name: str, asked_as: str, given: Iterable[str], *, only_encoded: bool, provider: str) -> MissingConnection:
     """The error for a name that no source has, with the ways to supply it.
 
     ``asked_as`` is the name in the flow, where it was replaced by ``name``, or, with an empty ``name``, by what the
-    variable for it holds: that may be a secret in the wrong place. ``provider`` is the variable that names a provider
-    which this version does not read, or the empty text.
+    variable for it holds: that may be a secret in the wrong place. ``provider`` says why the provider of connections
+    that a variable names has not been asked, or is the empty text.
     """
     what = f"connection {name!r}" + (f" (in place of {asked_as!r})" if name != asked_as else "") + " is not given"
     if not name:
@@ -46,7 +50,7 @@ def missing(name: str, asked_as: str, given: Iterable[str], *, only_encoded: boo
         )
     text = f"{what} (given: {known}); {ways.format(name=asked_as, variable=variable_of(asked_as))}"
     if provider:
-        text += f"; {provider} names a connection provider, and this version reads none"
+        text += f"; {provider}"
     return MissingConnection(asked_as, text)
 
 
