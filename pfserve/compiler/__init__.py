@@ -2,5 +2,6 @@
 
 from pfserve.compiler.includes import remove_copies
 from pfserve.compiler.kinds import compile_flow
+from pfserve.compiler.waiting import waiting_plan
 
-__all__ = ["compile_flow", "remove_copies"]
+__all__ = ["compile_flow", "remove_copies", "waiting_plan"]

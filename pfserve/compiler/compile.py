@@ -38,6 +38,7 @@ def compile_dag(
     check_names(source, nodes, findings)
     ordered = order_nodes(nodes, findings)
     import_modules(source, nodes, findings)
+    connections.fetch(node.connection.text for node in nodes if node.connection.text)
     loaded = load_nodes(source, ordered, connections, jinja_sandbox, findings)
     wirings = wire_nodes(source, loaded, connections, findings)
     _check_aggregations(source, nodes, connections, jinja_sandbox, findings)

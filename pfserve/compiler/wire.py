@@ -42,8 +42,19 @@ def wire_nodes(
     source: FlowSource, loaded: Mapping[str, Loaded], connections: Connections, findings: Findings
 ) -> tuple[Wiring, ...]:
     """What each loaded node is called with; literals that do not fit are reported."""
+    connections.fetch(_named_connections(loaded))
     wirer = _Wirer(source, connections, findings)
     return tuple(wirer.wire(node) for node in loaded.values())
+
+
+def _named_connections(loaded: Mapping[str, Loaded]) -> Iterator[str]:
+    """The connections that nodes get as arguments."""
+    for node in loaded.values():
+        for given in node.node.inputs:
+            parameter = node.parameters.get(given.name)
+            is_one = parameter is not None and parameter.type_name == "connection" and given.is_given
+            if is_one and read_reference(given.value) is None:
+                yield str(given.value)
 
 
 class _Wirer:

@@ -9,6 +9,12 @@ from pfserve.connections.connections import Connections
 _REFERENCE = re.compile(r"\$\{([^.]+)\.([^.]+)\}")
 
 
+def referred(text: str) -> str | None:
+    """The connection that ``text`` refers to, if it does."""
+    reference = _REFERENCE.fullmatch(text.strip())
+    return reference[1] if reference else None
+
+
 def fill(text: str, connections: Connections) -> str:
     """``text``, or the connection's value if the whole text refers to one. A key that it lacks leaves the text alone.
 

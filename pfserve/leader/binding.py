@@ -39,22 +39,23 @@ def lead(post: Post) -> int:
 
     with stand_in(post) as stub_url:
         try:
-            return run_leader(post, partial(load_flow, stub_url=stub_url), run_worker)
+            return run_leader(post, partial(load_flow, stub_url=stub_url, waits=True), run_worker)
         finally:
             remove_copies()
 
 
-def load_flow(config: ServeConfig, *, stub_url: str = "", tell: Tell | None = None) -> Plan:
+def load_flow(config: ServeConfig, *, stub_url: str = "", tell: Tell | None = None, waits: bool = False) -> Plan:
     """Set the environment that user code expects, then import and compile the flow.
 
     ``--env`` wins over the process environment, and that over the flow's own ``environment_variables``.
     ``tell`` gets the connections in the end, also when there are mistakes; by default they are logged.
+    With ``waits`` a flow that lacks nothing but the right to read its connections gives a plan that says so.
 
     Raises:
         CompileError: with every mistake found.
         ConfigError: the sources of connections cannot be read.
     """
-    from pfserve import compat, connections, flow
+    from pfserve import compat, compiler, connections, flow
 
     os.environ.update(config.environment)
     source = flow.read_flow(Path(config.flow))
@@ -65,6 +66,10 @@ def load_flow(config: ServeConfig, *, stub_url: str = "", tell: Tell | None = No
         plan = _compile(config, source, given, mistakes)
         compat.rest()
         _load_tokenisers(plan)
+    except CompileError as problem:
+        if not waits or not _lacks_only_access(problem, given):
+            raise
+        plan = compiler.waiting_plan(source, given.denied, config.included_outputs)
     finally:
         (tell or _log_connections)(given)
     return msgspec.structs.replace(plan, warnings=plan.warnings + given.warnings())
@@ -75,8 +80,10 @@ def _set_environment(source: AnySource, connections: Connections) -> list[Diagno
 
     A reference to a connection counts in the process's own variable too, if the flow declares one of that name.
     """
-    from pfserve.connections import ConnectionProblem, fill
+    from pfserve.connections import ConnectionProblem, fill, referred
 
+    texts = [os.environ.get(variable.name, variable.text) for variable in source.environment_variables]
+    connections.fetch(filter(None, map(referred, texts)))
     mistakes = []
     for variable in source.environment_variables:
         text = os.environ.get(variable.name, variable.text)
@@ -104,6 +111,11 @@ def _compile(config: ServeConfig, source: AnySource, connections: Connections, m
     if mistakes:
         raise CompileError(mistakes, plan.warnings)
     return plan
+
+
+def _lacks_only_access(problem: CompileError, connections: Connections) -> bool:
+    denied = connections.denied
+    return bool(denied) and all(denied in mistake.message for mistake in problem.diagnostics)
 
 
 def _load_tokenisers(plan: Plan) -> None:

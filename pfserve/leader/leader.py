@@ -28,7 +28,7 @@ from pfserve.worker.channel import Channel, channel_pair
 from pfserve.worker.duty import Duty
 from pfserve.worker.inbox import Inbox, hand_over
 from pfserve.worker.lifeline import STACK_SIGNAL, Closable, fork_child
-from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Replace, Unshareable
+from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Replace, TryAgain, Unshareable, Waits
 
 _log = logging.getLogger("pfserve")
 _NS = 1_000_000_000
@@ -48,6 +48,7 @@ class Post(msgspec.Struct, frozen=True):
     generation: int
     seats: Sequence[int]
     preload: bool  # False: compile in each worker
+    may_wait: bool = False  # serve the reason why the flow cannot be compiled yet; nobody else serves
 
 
 def run_leader(post: Post, load: Load, work: Work) -> int:
@@ -62,6 +63,10 @@ def run_leader(post: Post, load: Load, work: Work) -> int:
         return 0
     except BootError as problem:
         return _fail(post.channel, problem.exit_code, str(problem))
+    if plan is not None and plan.waiting:
+        post.channel.send(Waits(plan.waiting.reason))
+        if not post.may_wait:
+            return 0
     post.channel.send(Compiled())
     _freeze_heap()
     return Leader(post, plan, load, work).run()
@@ -87,6 +92,8 @@ def _compile(post: Post, load: Load) -> Plan:
 def _tell_plan(post: Post, plan: Plan, took_s: float) -> None:
     for line in plan.warnings:
         _log.warning("%s", line)
+    if plan.waiting:
+        return
     _log.info(
         "generation %d: %s flow %r from %s, %d steps, compiled in %.3f s",
         *(post.generation, plan.kind, plan.flow_name, post.config.flow, len(plan.steps), took_s),
@@ -176,6 +183,8 @@ class Leader:
                     self._events.append(p.BecameReady(hand.seat))
                 case BootFailed(exit_code, text):
                     self._events.append(p.FailedToBoot(hand.seat, exit_code, text))
+                case Waits() | TryAgain():
+                    self._post.channel.send(message)
                 case Replace(reason):
                     self._events.append(p.AskedReplacement(hand.seat, reason))
 
@@ -253,6 +262,10 @@ class Leader:
         post.region.pids[seat] = os.getpid()  # the leader writes it too: whoever comes first
         try:
             plan = self._plan or take_in(lambda: self._load(post.config), post.config.flow)
+            if self._plan is None and plan.waiting:
+                channel.send(Waits(plan.waiting.reason))
+                if not post.may_wait:
+                    raise WorkerBootError(plan.waiting.reason)
             duty = Duty(post.config, post.region, seat, post.listeners, post.inboxes, channel)
             return self._work(duty, plan)
         except BootError as problem:

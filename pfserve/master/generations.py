@@ -16,6 +16,7 @@ from pfserve.master.protocol import (
     Action,
     AskedReload,
     AskedStop,
+    AskedTryAgain,
     BecameReady,
     BeginDrain,
     Compiled,
@@ -30,6 +31,7 @@ from pfserve.master.protocol import (
     LeaderExited,
     Tell,
     TellDrain,
+    Waits,
 )
 
 
@@ -70,6 +72,9 @@ class Terms(msgspec.Struct, frozen=True):
     deaths: int = 5  # of leaders within the window
     backoff_s: float = 0.1  # before the second new leader within the window; doubles
     longest_backoff_s: float = 5.0
+    first_retry_s: float = 1.0  # before what a generation waits for is tried again; doubles
+    longest_retry_s: float = 30.0
+    asked_retry_s: float = 5.0  # at most so often, where requests ask for it
 
 
 class Generation:
@@ -82,6 +87,7 @@ class Generation:
         self.since_s = now_s
         self.dumped = False
         self.was_live = False
+        self.waits = ""  # why the flow cannot be compiled yet: that is what it serves
         self.must_split = False  # user code forbids the fork: compile in each worker
         self.deadline_s = 0.0  # 0 until it was told to drain
         self.exit_code: int | None = None  # what it said it would exit with
@@ -104,6 +110,9 @@ class Generations:
         self._wanted: bool | None = terms.preload  # a leader is to be forked, preloading or not; None: none is
         self._fork_after_s = 0.0
         self._deaths: deque[float] = deque()
+        self._retry_s = terms.first_retry_s
+        self._retry_after_s = 0.0
+        self._retried_s = 0.0
         self._stopping = False
         self._actions: list[Action] = []
         self._ended = False
@@ -112,12 +121,25 @@ class Generations:
         """Where the generation is in its life."""
         return self._all[generation].phase
 
+    @property
+    def serves(self) -> bool:
+        """Whether a generation serves, be it only the reason why it waits."""
+        return bool(self._in(Phase.LIVE))
+
+    @property
+    def waits(self) -> bool:
+        """Whether nobody serves the flow itself: it cannot be compiled yet."""
+        live = self._in(Phase.LIVE)
+        return bool(live) and all(generation.waits for generation in live)
+
     def wake_after_s(self, now_s: float) -> float:
         """How long the master may sleep if nothing happens, in seconds."""
         times = [g.since_s + self._terms.boot_timeout_s + self._terms.dump_s for g in self._in(Phase.COMPILING)]
         times += [g.deadline_s + self._terms.late_s for g in self._in(Phase.DRAINING)]
         if self._wanted is not None and self._fork_after_s > now_s:
             times.append(self._fork_after_s)
+        if self.waits and not self._in(Phase.COMPILING, Phase.STARTING):
+            times.append(self._retry_after_s)
         return min([1.0, *(max(0.0, time_s - now_s) for time_s in times)])
 
     def decide(self, now_s: float, events: Iterable[Event]) -> list[Action]:
@@ -128,6 +150,7 @@ class Generations:
                 self._note(now_s, event)
         if not self._ended:
             self._find_late(now_s)
+            self._try_again(now_s)
             self._fork(now_s)
         if self._stopping and not self._all and not self._ended:
             self._exit(0)
@@ -135,7 +158,7 @@ class Generations:
 
     # -- what happened
 
-    def _note(self, now_s: float, event: Event) -> None:
+    def _note(self, now_s: float, event: Event) -> None:  # noqa: C901 - one case an event
         match event:
             case AskedStop():
                 self._note_stop(now_s)
@@ -146,6 +169,10 @@ class Generations:
                     self._all[number].move(Phase.STARTING, now_s)
             case BecameReady(number):
                 self._note_ready(now_s, self._all[number])
+            case Waits(number, reason):
+                self._note_waits(now_s, self._all[number], reason)
+            case AskedTryAgain():
+                self._retry_after_s = min(self._retry_after_s, self._retried_s + self._terms.asked_retry_s)
             case FoundUnshareable(number, reason):
                 self._all[number].must_split = True
                 self._tell(
@@ -180,6 +207,15 @@ class Generations:
             if self._free_block() is None:
                 self._tell("the reload waits until an old generation has finished")
 
+    def _note_waits(self, now_s: float, waiting: Generation, reason: str) -> None:
+        waiting.waits = reason
+        if self._in(Phase.LIVE):  # it ends: somebody serves, or waits already
+            return
+        self._tell(f"generation {waiting.number} waits, and answers /score with 400: {reason.strip()}")
+        self._retry_s = self._terms.first_retry_s
+        self._retry_after_s = now_s + self._retry_s
+        self._retried_s = now_s
+
     def _note_ready(self, now_s: float, ready: Generation) -> None:
         if ready.phase is not Phase.STARTING:
             return
@@ -195,8 +231,12 @@ class Generations:
             return
         if gone.must_split:
             self._wanted = False
+        elif gone.waits and self.waits:  # as it was before
+            return
         elif self._in(Phase.LIVE):
-            self._tell(f"generation {gone.number} failed ({gone.message or how}); the one before goes on")
+            self._tell(
+                f"generation {gone.number} failed ({gone.message or gone.waits.strip() or how}); the one before goes on"
+            )
         elif gone.was_live and gone.exit_code is None:
             self._note_death(now_s, gone, how)
         else:
@@ -233,6 +273,15 @@ class Generations:
         for generation in self._in(Phase.DRAINING):
             if now_s >= generation.deadline_s + self._terms.late_s:
                 self._kill(now_s, generation, "did not finish by its deadline")
+
+    def _try_again(self, now_s: float) -> None:
+        """Fork a leader that may find what the one that serves waits for."""
+        busy = self._stopping or self._wanted is not None or self._in(Phase.COMPILING, Phase.STARTING)
+        if busy or not self.waits or now_s < self._retry_after_s:
+            return
+        self._wanted = self._terms.preload
+        self._retry_s = min(2 * self._retry_s, self._terms.longest_retry_s)
+        self._retried_s, self._retry_after_s = now_s, now_s + self._retry_s
 
     def _fork(self, now_s: float) -> None:
         block = self._free_block()

@@ -33,7 +33,7 @@ from pfserve.worker.lifeline import (
     hold_standard_descriptors,
     raise_descriptor_limit,
 )
-from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Unshareable
+from pfserve.worker.messages import BootFailed, Compiled, Drain, Message, Ready, TryAgain, Unshareable, Waits
 
 _log = logging.getLogger("pfserve")
 _NS = 1_000_000_000
@@ -150,6 +150,7 @@ class Master:
         events, self._events = self._events, []
         for action in self._generations.decide(time.monotonic(), events):
             self._do(action)
+        self._region.waiting = self._generations.waits
         return self._exit_code
 
     def _prepare(self) -> None:
@@ -190,17 +191,12 @@ class Master:
             if channel is None:
                 continue
             for message in channel.receive():
-                match message:
-                    case Compiled():
-                        self._events.append(p.Compiled(generation))
-                    case Unshareable(reason):
-                        self._events.append(p.FoundUnshareable(generation, reason))
-                    case Ready():
-                        self._region.serving_generation = generation
-                        self._tell_ready(generation)
-                        self._events.append(p.BecameReady(generation))
-                    case BootFailed(exit_code, text):
-                        self._events.append(p.Failed(generation, exit_code, text))
+                if isinstance(message, Ready):
+                    self._region.serving_generation = generation
+                    self._tell_ready(generation)
+                event = _event_of(generation, message)
+                if event is not None:
+                    self._events.append(event)
             if channel.closed:
                 self._hang_up(reign)
 
@@ -292,7 +288,17 @@ class Master:
         size = _block_size(self._config)
         seats = range(block * size, (block + 1) * size)
         ours, theirs = channel_pair()
-        post = Post(self._config, self._region, self._listeners, self._inboxes, theirs, generation, seats, preload)
+        post = Post(
+            self._config,
+            self._region,
+            self._listeners,
+            self._inboxes,
+            theirs,
+            generation,
+            seats,
+            preload,
+            may_wait=not self._generations.serves,
+        )
         others = [reign.channel for reign in self._reigns.values() if reign.channel is not None]
         started_s = time.monotonic() if generation > 1 else self._started_s
         self._reigns[generation] = reign = _Reign(generation, seats, started_s)
@@ -329,6 +335,24 @@ class Master:
             _log.warning("killed %d processes that the flow's code had left behind", len(strays))
         for listener in self._listeners:
             listener.close()
+
+
+def _event_of(generation: int, message: Message) -> p.Event | None:  # noqa: PLR0911 - one case a message
+    """What it is for the decisions that a leader says."""
+    match message:
+        case Compiled():
+            return p.Compiled(generation)
+        case Unshareable(reason):
+            return p.FoundUnshareable(generation, reason)
+        case Waits(reason):
+            return p.Waits(generation, reason)
+        case TryAgain():
+            return p.AskedTryAgain()
+        case Ready():
+            return p.BecameReady(generation)
+        case BootFailed(exit_code, text):
+            return p.Failed(generation, exit_code, text)
+    return None
 
 
 def _is_gone(pid: int) -> bool:

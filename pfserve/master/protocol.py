@@ -34,6 +34,17 @@ class FoundUnshareable(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Waits(msgspec.Struct, frozen=True):
+    """The flow of the generation cannot be compiled yet. It serves the reason if nobody else serves, else it ends."""
+
+    generation: int
+    reason: str
+
+
+class AskedTryAgain(msgspec.Struct, frozen=True):
+    """Somebody asked a generation that waits."""
+
+
 class Failed(msgspec.Struct, frozen=True):
     """The leader says why it is about to exit."""
 
@@ -55,7 +66,8 @@ class Emptied(msgspec.Struct, frozen=True):
     generation: int
 
 
-Event = AskedStop | AskedReload | Compiled | BecameReady | FoundUnshareable | Failed | LeaderExited | Emptied
+Starting = Compiled | BecameReady | FoundUnshareable | Waits | Failed
+Event = AskedStop | AskedReload | AskedTryAgain | Starting | LeaderExited | Emptied
 
 
 # -- Actions ---------------------------------------------------------------------------------------

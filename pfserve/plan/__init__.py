@@ -20,6 +20,7 @@ from pfserve.plan.plan import (
     Returned,
     Step,
     StepKind,
+    Waiting,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Returned",
     "Step",
     "StepKind",
+    "Waiting",
     "diagram",
     "explain",
     "facts",

@@ -166,11 +166,18 @@ class Returned(msgspec.Struct, frozen=True):
     hidden: frozenset[str] = frozenset()  # names that responses do not have
 
 
+class Waiting(msgspec.Struct):
+    """In the plan of a flow that cannot be compiled yet: why not, and how many requests this process has told so."""
+
+    reason: str
+    asked: int = 0
+
+
 class Plan(msgspec.Struct, frozen=True):
     """A compiled flow. Built by the compiler, walked by the executor, printed by ``explain``."""
 
     flow_name: str
-    kind: str  # "dag" | "flex" | "prompty"
+    kind: str  # "dag" | "flex" | "prompty"; "waiting"
     inputs: tuple[InputSpec, ...]
     outputs: tuple[OutputSpec, ...]  # declared ones; none where they are ``returned``
     steps: tuple[Step, ...]  # in dependency order, stable with respect to the file
@@ -183,6 +190,7 @@ class Plan(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()  # what the author should know although the flow runs, one line each
     message_format: str = "basic"  # how responses write images: "basic" | "openai-vision"
     folder: str = ""  # the working directory of the flow's code: its own, or a copy with what it includes
+    waiting: Waiting | None = None  # the flow is not compiled yet: what stands here only answers why
     streaming: int | None = None  # the slot that says whether the request asked for a stream; None: no step asks
     returned: Returned | None = None
     sample: Mapping[str, object] = {}  # what counts as given where a request gives nothing at all

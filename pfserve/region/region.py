@@ -17,7 +17,7 @@ from pfserve.region.lock import LOCK_BYTES, RegionLock
 _WORD = 8
 _ARRAYS = ("tickets", "connections", "beats", "states", "pids", "generations", "epochs", "served")
 _MASTER_WORDS = 8
-_MASTER_BEAT, _DRAINING, _SERVING = 0, 1, 2
+_MASTER_BEAT, _DRAINING, _SERVING, _WAITING = 0, 1, 2, 3
 
 
 class SeatState(enum.IntEnum):
@@ -94,6 +94,15 @@ class Region:
     @draining.setter
     def draining(self, value: bool) -> None:
         self._master[_DRAINING] = value
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nobody serves the flow, because it cannot be compiled yet; the master writes."""
+        return bool(self._master[_WAITING])
+
+    @waiting.setter
+    def waiting(self, value: bool) -> None:
+        self._master[_WAITING] = value
 
     @property
     def serving_generation(self) -> int:

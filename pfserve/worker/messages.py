@@ -15,6 +15,16 @@ class Unshareable(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
+class Waits(msgspec.Struct, frozen=True, tag=True):
+    """Up: the flow cannot be compiled yet; its leader serves the reason, or ends, if another generation serves."""
+
+    reason: str
+
+
+class TryAgain(msgspec.Struct, frozen=True, tag=True):
+    """Up: somebody asked a generation that waits; its reason may have gone."""
+
+
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """Up: the worker serves; from a leader: all of its workers do."""
 
@@ -39,4 +49,4 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
     deadline_ns: int
 
 
-Message = Compiled | Unshareable | Ready | BootFailed | Replace | Drain
+Message = Compiled | Unshareable | Waits | TryAgain | Ready | BootFailed | Replace | Drain

@@ -32,5 +32,7 @@ class Vitals:
         return max(self._region.beats) >= now_ns - 2 * self._stuck_after_ns
 
     def ready(self) -> bool:
-        """Whether requests should be sent here: a worker serves, and the instance does not go down."""
-        return not self._region.draining and bool(self._region.live_seats(self._clock_ns(), self._stuck_after_ns))
+        """Whether requests should be sent here: a worker serves the flow, and the instance does not go down."""
+        if self._region.draining or self._region.waiting:
+            return False
+        return bool(self._region.live_seats(self._clock_ns(), self._stuck_after_ns))

@@ -32,7 +32,7 @@ from pfserve.web import Limits, Service, Settings
 from pfserve.worker.accept import Acceptor, connection_limit
 from pfserve.worker.beat import Beat
 from pfserve.worker.duty import Duty
-from pfserve.worker.messages import Drain, Ready, Replace
+from pfserve.worker.messages import Drain, Ready, Replace, TryAgain
 from pfserve.worker.vitals import Vitals
 
 _log = logging.getLogger("pfserve")
@@ -83,6 +83,7 @@ class Worker:
     def __init__(self, duty: Duty, plan: Plan, loop: asyncio.AbstractEventLoop) -> None:
         config = duty.config
         self._duty = duty
+        self._waiting = plan.waiting
         self._loop = loop
         self._gate = Gate(duty.region, duty.seat)
         self._lane = ThreadLane(
@@ -151,6 +152,7 @@ class Worker:
         duty.channel.send(Ready())
 
     def _tick(self) -> None:
+        self._tell_of_waiters()
         self._gate.tick(time.monotonic())
         self._service.tick()
         self._acceptor.balance()
@@ -161,6 +163,12 @@ class Worker:
                 self._orders.put_nowait(message)
         if self._duty.channel.closed:  # without a leader nobody would reap, replace or drain this worker
             os._exit(0)
+
+    def _tell_of_waiters(self) -> None:
+        """Say that a request has been told why the flow is not served yet: the reason may have gone meanwhile."""
+        if self._waiting is not None and self._waiting.asked:
+            self._waiting.asked = 0
+            self._duty.channel.send(TryAgain())
 
     def _ask_replacement(self) -> None:
         self._duty.channel.send(Replace("every thread of its lane hangs in a call that was given up"))

@@ -9,6 +9,7 @@ from pfserve.master.protocol import (
     Action,
     AskedReload,
     AskedStop,
+    AskedTryAgain,
     BecameReady,
     BeginDrain,
     Compiled,
@@ -23,6 +24,7 @@ from pfserve.master.protocol import (
     LeaderExited,
     Tell,
     TellDrain,
+    Waits,
 )
 
 TERMS = Terms(
@@ -50,7 +52,81 @@ def lost(generation: int) -> Tell:
     return Tell(f"the leader of generation {generation} {KILLED}; its workers died with it")
 
 
+DENIED = "access denied. "
+TOLD = Tell("generation 1 waits, and answers /score with 400: access denied.")
+WAITING: History = [
+    (0.0, [], [Fork(1, 0, True)]),
+    (1.0, [Waits(1, DENIED), Compiled(1)], [TOLD]),
+    (1.5, [BecameReady(1)], []),
+]
+
+
+def denied(generation: int) -> list[Event]:
+    return [Waits(generation, DENIED), LeaderExited(generation, "exited with code 0"), Emptied(generation)]
+
+
 HISTORIES: dict[str, History] = {
+    "no access: waits, tries again ever more rarely, then serves": [
+        *WAITING,
+        (1.9, [], []),
+        (2.0, [], [Fork(2, 1, True)]),
+        (2.5, denied(2), []),
+        (3.9, [], []),
+        (4.0, [], [Fork(3, 1, True)]),
+        (4.5, denied(3), []),
+        (8.0, [], [Fork(4, 1, True)]),
+        (20.0, denied(4), [Fork(5, 1, True)]),  # the time of the try counts
+        (21.0, [Compiled(5), BecameReady(5)], [TellDrain(1, 0.0, 321.0)]),
+        (60.0, [], []),
+    ],
+    "no access: requests have it tried sooner, but not at once again": [
+        *WAITING,
+        (2.0, [], [Fork(2, 1, True)]),
+        (2.1, denied(2), []),
+        (4.0, [], [Fork(3, 1, True)]),
+        (4.1, denied(3), []),
+        (8.0, [], [Fork(4, 1, True)]),
+        (8.1, denied(4), []),
+        (9.0, [AskedTryAgain()], []),
+        (12.9, [], []),
+        (13.0, [], [Fork(5, 1, True)]),
+        (13.1, [AskedTryAgain()], []),
+        (13.2, denied(5), []),
+        (18.0, [], [Fork(6, 1, True)]),
+    ],
+    "no access at a reload: the old generation goes on, and nothing is tried": [
+        *SERVING,
+        (10.0, [AskedReload()], [Fork(2, 1, True)]),
+        (11.0, denied(2), [Tell("generation 2 failed (access denied.); the one before goes on")]),
+        (60.0, [AskedTryAgain()], []),
+    ],
+    "no access, and something else is wrong, too: it goes on waiting": [
+        *WAITING,
+        (2.0, [], [Fork(2, 1, True)]),
+        (
+            2.1,
+            [Failed(2, 3, "m"), LeaderExited(2, "exited with code 3"), Emptied(2)],
+            [Tell("generation 2 failed (m); the one before goes on")],
+        ),
+        (4.0, [], [Fork(3, 1, True)]),
+    ],
+    "asked to stop while it waits": [
+        *WAITING,
+        (2.0, [], [Fork(2, 1, True)]),
+        (2.1, [AskedStop()], [BeginDrain(), TellDrain(1, 5.0, 27.1), Kill(2, "asked to stop before it was ready")]),
+        (3.0, [*died(2), LeaderExited(1, "exited with code 0"), Emptied(1)], [Exit(0)]),
+    ],
+    "the leader that waits is killed: the next one may wait, too": [
+        *WAITING,
+        (1.8, died(1), [lost(1), Fork(2, 0, True)]),
+        (
+            1.9,
+            [Waits(2, DENIED), Compiled(2)],
+            [Tell("generation 2 waits, and answers /score with 400: access denied.")],
+        ),
+        (2.0, [BecameReady(2)], []),
+        (2.9, [], [Fork(3, 1, True)]),
+    ],
     "asked to stop: all drain by the deadline, then exit 0": [
         *SERVING,
         (10.0, [AskedStop()], [BeginDrain(), TellDrain(1, 5.0, 35.0)]),
@@ -229,3 +305,15 @@ def test_every_phase_can_end_and_none_leads_back_to_life() -> None:
     assert set(MOVES) == set(Phase)
     assert all(Phase.ORPHANED in MOVES[phase] for phase in Phase if phase is not Phase.ORPHANED)
     assert [phase for phase in Phase if Phase.LIVE in MOVES[phase]] == [Phase.STARTING]
+
+
+def test_who_serves_and_who_waits() -> None:
+    generations = Generations(TERMS)
+    generations.decide(0.0, [])
+    assert (generations.serves, generations.waits) == (False, False)
+    generations.decide(1.0, [Waits(1, DENIED), Compiled(1), BecameReady(1)])
+    assert (generations.serves, generations.waits) == (True, True)
+    assert generations.wake_after_s(1.5) == 0.5
+    generations.decide(2.0, [])
+    generations.decide(3.0, [Compiled(2), BecameReady(2)])
+    assert (generations.serves, generations.waits) == (True, False)
