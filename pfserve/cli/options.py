@@ -50,7 +50,7 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
     return click.option(setting.flag, setting.name, metavar=metavar, help=_help(setting))
 
 
-_OF_THE_FLOW = ("connections", "connection", "variant", "stub_llm")
+_OF_THE_FLOW = ("connections", "connection", "variant", "init", "stub_llm")
 _METAVARS = {
     "host": "ADDRESS",
     "port": "N",
@@ -66,6 +66,7 @@ _METAVARS = {
     "connections": "PATH",
     "connection": "NAME=OTHER",
     "variant": "NODE.VARIANT",
+    "init": "JSON|@FILE",
 }
 
 

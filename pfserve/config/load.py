@@ -82,7 +82,8 @@ def _parsed(setting: Setting, parse: Callable[[str], object], text: str, origin:
     try:
         return Choice(parse(text), origin)
     except ValueError as problem:
-        raise ConfigError(setting.name, text, origin, str(problem)) from None
+        shown = "(not shown)" if setting.is_secret else text
+        raise ConfigError(setting.name, shown, origin, str(problem)) from None
 
 
 def _derived(choices: Mapping[str, Choice | None], site: Site, flow: str) -> dict[str, Choice]:

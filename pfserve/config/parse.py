@@ -109,6 +109,28 @@ def existing_paths(text: str) -> tuple[str, ...]:
     return tuple(existing_path(part) for part in text.split(os.pathsep) if part)
 
 
+def arguments(text: str) -> dict[str, object]:
+    """Parse a JSON object of arguments."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        return found
+    raise ValueError('can\'t be deserialized to json: expected an object such as {"name": "value"}')
+
+
+def arguments_or_file(text: str) -> dict[str, object]:
+    """Parse a JSON object of arguments, or ``@`` and the path of a file that holds one."""
+    if not text.startswith("@"):
+        return arguments(text)
+    try:
+        with open(existing_path(text[1:]), encoding="utf-8") as file:
+            return arguments(file.read())
+    except (OSError, UnicodeError) as problem:
+        raise ValueError(f"expected a readable file after @: {problem}") from None
+
+
 def replacement(text: str) -> str:
     """Parse ``NAME=OTHER``; gives it without spaces around either."""
     name, _, other = (part.strip() for part in text.partition("="))

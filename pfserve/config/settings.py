@@ -36,6 +36,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     parse_variable: Callable[[str], object] | None = None
     flag: str = ""  # "" where only a variable sets it
     is_switch: bool = False  # has a --no- form and takes no value
+    is_secret: bool = False  # what was given is never shown
     is_repeatable: bool = False  # the flag may be given again; its texts are parsed one by one, to a tuple
     variables: tuple[str, ...] = ()
     default: object = None
@@ -153,6 +154,17 @@ SETTINGS: tuple[Setting, ...] = (
         parse_variable=parse.variants,
         default=(),
         default_text="the default ones",
+    ),
+    Setting(
+        name="init",
+        flag="--init",
+        variables=("PF_FLOW_INIT_CONFIG",),
+        help="Arguments for the class of a flex flow: a JSON object, or @FILE that holds one.",
+        parse=parse.arguments_or_file,
+        parse_variable=parse.arguments,
+        is_secret=True,
+        default={},
+        default_text="those of the flow's sample",
     ),
     Setting(
         name="grace_s",

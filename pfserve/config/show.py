@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pfserve.config.model import ServeConfig
 from pfserve.config.settings import SETTINGS, Setting
 
@@ -32,6 +34,8 @@ def _text(setting: Setting, value: object) -> str:
         return "on" if value else "off"
     if isinstance(value, int | float):
         return f"{setting.unit.outward(value):.10g}" if setting.unit else str(value)
+    if isinstance(value, Mapping):  # of arguments only the names: any value may be a secret
+        return _printable(",".join(value)) or setting.default_text
     if isinstance(value, tuple):
         return _printable(",".join(value)) or ("no output" if setting.default is None else setting.default_text)
     if not value:

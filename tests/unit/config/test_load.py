@@ -329,3 +329,20 @@ def test_every_parser_takes_any_text(setting, text):
             parse(text)
         except ValueError as refused:
             assert "expected" in str(refused)
+
+
+def test_arguments_come_as_json_or_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "init.json").write_text('{"b": [1]}')
+    given = load_config({"flow": "/", "init": '{"a": "x"}'}, {"PF_FLOW_INIT_CONFIG": '{"c": 1}'}, cores=1)
+    assert (given.init, given.origins["init"]) == ({"a": "x"}, "flag --init")
+    assert load_config({"flow": "/", "init": f"@{tmp_path}/init.json"}, {}, cores=1).init == {"b": [1]}
+    variable = load_config({"flow": "/"}, {"PF_FLOW_INIT_CONFIG": '{"c": 1}'}, cores=1)
+    assert (variable.init, variable.origins["init"]) == ({"c": 1}, "environment PF_FLOW_INIT_CONFIG")
+    assert load_config({"flow": "/"}, {}, cores=1).init == {}
+
+
+@pytest.mark.parametrize("text", ["s3cret", '"s3cret"', '["s3cret"]', '{"key": "s3cret"'])
+def test_arguments_that_are_none_are_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(ConfigError, match="can't be deserialized to json") as refused:
+        load_config({"flow": "/"}, {"PF_FLOW_INIT_CONFIG": text}, cores=1)
+    assert "s3cret" not in str(refused.value)

@@ -18,6 +18,7 @@ def test_the_table_is_the_golden_one():
         "outputs": "answer,sources",
         "connection": ("a=b", "my conn = other"),
         "variant": ("a.b", "${c.d}"),
+        "init": '{"model": "do-not-show", "key": 5}',
         "env": ("OPENAI_API_KEY=do-not-show", "A=b"),
     }
     environ = {"PROMPTFLOW_WORKER_NUM": "3", "PF_LINE_TIMEOUT_SEC": "20", "BUILD_INFO": "line\nbreak \udcff"}
