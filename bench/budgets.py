@@ -48,6 +48,7 @@ class Verdict(msgspec.Struct, frozen=True):
 _CHAIN = "added CPU per request, 41 nodes against 1, over 40; 1 worker, wrk with 16 connections"
 _PARALLEL = "3 x 250 ms at once, then 1 s of {}; closed loop, C=1000, {}"
 _ASYNC = _PARALLEL.format("stub model", "2 workers, 500 clients")
+_FLEX = _PARALLEL.format("stub model, asked by a client per request", "2 workers, 500 clients")
 _SYNC = _PARALLEL.format("blocking", "8x4, 64 clients")
 _MIXED = "20 ms blocking, 1 s stub model, 1 ms blocking; 2x1, C=200, 100 clients in a closed loop"
 _MODEL = "one model node, 2 workers, 16 connections, stub model without latency"
@@ -63,6 +64,9 @@ BUDGETS = (
     Budget("P3.rate", "async benchmark: of 400 requests/s", _ASYNC, Sense.AT_LEAST, 0.97, "x"),
     Budget("P3.p99", "async benchmark: p99 / 1.25 s", _ASYNC, Sense.AT_MOST, 1.10, "x"),
     Budget("P3.memory", "async benchmark: the whole tree", f"PSS after load; {_ASYNC}", Sense.AT_MOST, 160, "MB"),
+    Budget("P3.flex-rate", "async benchmark, flex flow: of 400 requests/s", _FLEX, Sense.AT_LEAST, 0.97, "x"),
+    Budget("P3.flex-p99", "async benchmark, flex flow: p99 / 1.25 s", _FLEX, Sense.AT_MOST, 1.10, "x"),
+    Budget("P3.flex-memory", "async benchmark, flex flow: the whole tree", f"PSS; {_FLEX}", Sense.AT_MOST, 160, "MB"),
     Budget("P4.rate", "sync benchmark: of 25.6 requests/s", _SYNC, Sense.AT_LEAST, 0.97, "x"),
     Budget("P5.async", "another async node in a chain", _CHAIN, Sense.AT_MOST, 5, "us"),
     Budget("P5.prompt", "another prompt node in a chain", _CHAIN, Sense.AT_MOST, 15, "us"),

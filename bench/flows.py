@@ -19,6 +19,28 @@ async def end(text: Image) -> str:
     return text[-8:].hex()
 """
 RENDER = "{% if text %}{{text}}{% endif %}"  # the condition is there so that jinja2 must render
+MODEL_URL = "MODEL_URL"  # the variable that tells a flex flow where its model is
+PARALLEL_FLEX = f"""import asyncio
+import os
+
+import aiohttp
+
+
+class Asker:
+    def __init__(self):
+        self.url = os.environ["{MODEL_URL}"] + "/v1/chat/completions"
+
+    async def __call__(self, text: str):
+        texts = await asyncio.gather(*(self.rest(text) for _ in range({PARALLEL})))
+        asked = {{"model": "stub", "max_tokens": 16, "messages": [{{"role": "user", "content": " ".join(texts)}}]}}
+        async with aiohttp.ClientSession() as session, session.post(self.url, json=asked) as response:
+            said = await response.json()
+        return {{"answer": said["choices"][0]["message"]["content"]}}
+
+    async def rest(self, text: str):
+        await asyncio.sleep(0.25)
+        return text
+"""
 ASK = "user:\n{{text}}"
 CHAIN_FILES = {
     "async": {"pass_on.py": PASS_ON.format(define="async def", wait="")},
@@ -76,6 +98,14 @@ def parallel_async(folder: Path) -> Path:
     """Three coroutines of 250 ms at once, then a model."""
     rest = "import asyncio\n\n" + PASS_ON.format(define="async def", wait="await asyncio.sleep(0.25)\n    ")
     return _parallel(folder, {"rest.py": rest, "ask.jinja2": "user:\n{{text}} {{two}} {{three}}"}, "ask.jinja2")
+
+
+def parallel_flex(folder: Path) -> Path:
+    """A class that awaits three coroutines of 250 ms, then asks a model by a client of its own."""
+    folder.mkdir()
+    (folder / "asker.py").write_text(PARALLEL_FLEX)
+    (folder / "flow.flex.yaml").write_text("entry: asker:Asker\n")
+    return folder
 
 
 def parallel_sync(folder: Path) -> Path:

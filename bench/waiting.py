@@ -7,12 +7,13 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 
 from . import contest, flows, systems
-from .budgets import judge
+from .budgets import Verdict, judge
 from .closed import ClosedLoad
 from .contest import P99, REQUESTS_PER_S, Contest
 from .memory import MB
@@ -35,21 +36,32 @@ MIXED_LIMIT = min(WORKERS / 0.021, MIXED_CLIENTS / 1.021)  # 1/s
 
 
 def parallel_async(settings: Settings, say: Say) -> Part:
-    """P3: the async benchmark."""
-    with tempfile.TemporaryDirectory() as folder:
+    """P3: the async benchmark, as a DAG flow and as a flex flow."""
+    load = _load(ASYNC_CLIENTS, settings)
+    with tempfile.TemporaryDirectory() as folder, stub_model(Path(folder), latency_ms=1000) as stub:
         home = Path(folder)
-        flow = flows.parallel_async(home / "flow")
-        with stub_model(home, latency_ms=1000) as stub:
-            launch = systems.pfserve(flow, WORKERS, 1000, *connections_option(home))
-            load = _load(ASYNC_CLIENTS, settings)
-            held, memory = _hold("async benchmark", launch, load, settings.rounds, say=say, helpers=[stub])
+        dag = systems.pfserve(flows.parallel_async(home / "dag"), WORKERS, 1000, *connections_option(home))
+        told = "--env", f"{flows.MODEL_URL}={stub.address}"
+        flex = systems.pfserve(flows.parallel_flex(home / "flex"), WORKERS, 1000, *told)
+        parts = [
+            _judged(key, *_hold(title, launch, load, settings.rounds, say=say, helpers=[stub]))
+            for key, title, launch in (
+                ("P3.", "async benchmark", dag),
+                ("P3.flex-", "async benchmark, flex flow", flex),
+            )
+        ]
+    return Part(*(tuple(chain.from_iterable(fields)) for fields in zip(*parts, strict=True)))
+
+
+def _judged(key: str, held: Contest, memory: Series) -> tuple[Sequence[Series], Sequence[Verdict], Sequence[str]]:
+    """The fields of a part: what was measured, how it is judged, what makes it unbelievable."""
     rate = _over(held.of(systems.PFSERVE, REQUESTS_PER_S), ASYNC_CLIENTS / LATENCY_S)
     verdicts = (
-        judge("P3.rate", rate),
-        judge("P3.p99", _over(held.of(systems.PFSERVE, P99), LATENCY_S * 1e3)),
-        judge("P3.memory", memory),
+        judge(f"{key}rate", rate),
+        judge(f"{key}p99", _over(held.of(systems.PFSERVE, P99), LATENCY_S * 1e3)),
+        judge(f"{key}memory", memory),
     )
-    return Part((*held.series(), memory), verdicts, (*held.voids(), *beyond(rate)))
+    return (*held.series(), memory), verdicts, (*held.voids(), *beyond(rate))
 
 
 def parallel_sync(settings: Settings, say: Say) -> Part:

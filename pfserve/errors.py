@@ -65,7 +65,7 @@ class CompileError(BootError):
     def __init__(self, diagnostics: list[Diagnostic], warnings: tuple[str, ...] = ()) -> None:
         self.diagnostics = tuple(sorted(set(diagnostics)))
         self.warnings = warnings
-        super().__init__("\n".join(str(d) for d in self.diagnostics))
+        super().__init__("\n".join([*map(str, self.diagnostics), *(f"{warning} (warning)" for warning in warnings)]))
 
 
 class WorkerBootError(BootError):

@@ -95,7 +95,7 @@ def explain(form: str, **given: str | tuple[str, ...] | bool | None) -> None:
 
     outcome = compile_apart(load_config(as_flags(given), snapshot()), form)
     if not outcome.is_good:
-        raise CompileError(list(outcome.mistakes))
+        raise CompileError(list(outcome.mistakes), outcome.warnings)
     click.echo(outcome.explained, nl=False)
 
 

@@ -11,6 +11,7 @@ from pfserve.compiler.includes import gather_includes
 from pfserve.compiler.load import fingerprint, import_modules, load_nodes
 from pfserve.compiler.names import check_names, chosen_nodes
 from pfserve.compiler.order import order_nodes
+from pfserve.compiler.requirements import check_requirements
 from pfserve.compiler.streaming import prompts_for_models, streamed_parameters
 from pfserve.compiler.swagger import swagger
 from pfserve.compiler.wire import wire_nodes
@@ -34,6 +35,7 @@ def compile_dag(
     """
     findings = Findings(source.mistakes, source.warnings)
     source = gather_includes(source, findings)
+    check_requirements(source, findings)
     nodes = chosen_nodes(source, variants, findings)
     check_names(source, nodes, findings)
     ordered = order_nodes(nodes, findings)

@@ -15,6 +15,7 @@ from pfserve.compiler.entry import Entry, load_entry
 from pfserve.compiler.findings import Findings
 from pfserve.compiler.includes import gather_includes
 from pfserve.compiler.interface import declared_by_code
+from pfserve.compiler.requirements import check_requirements
 from pfserve.compiler.swagger import swagger
 from pfserve.connections import Connections
 from pfserve.errors import UserError, did_you_mean
@@ -33,7 +34,9 @@ def compile_flex(
     """The plan of a flex flow. The arguments are those of ``compile_flow``."""
     findings = Findings(source.mistakes, source.warnings)
     _check_file(source, findings)
+    findings.raise_mistakes()  # what is not to be served is not imported
     source = gather_includes(source, findings)
+    check_requirements(source, findings)
     entry = load_entry(source, findings)
     findings.raise_mistakes()
     assert entry is not None, "without an entry there was a mistake"

@@ -22,7 +22,7 @@ def locate_flow(path: Path) -> Path:
         return _in_folder(_entry_of_model(path) or path)
     if not path.is_file():
         raise _mistake(path, "there is no such file or folder")
-    if path.suffix not in _SUFFIXES:
+    if path.suffix.lower() not in _SUFFIXES:
         raise _mistake(path, f"a flow file ends in {', '.join(_SUFFIXES)}, not in {path.suffix!r}")
     return path
 

@@ -42,6 +42,7 @@ def shared_parts(text: FlowText) -> dict[str, Any]:
         "outputs": tuple(_outputs(reader, fields)),
         "environment_variables": tuple(_environment(reader, fields)),
         "additional_includes": tuple(_additional_includes(reader, fields.get("additional_includes"))),
+        "requirements": _requirements(reader, fields),
         "sample": _sample(reader, text.path.parent / "samples.json"),
         "content": text.content,
         "mistakes": tuple(reader.mistakes),
@@ -98,6 +99,14 @@ def _additional_includes(reader: Reader, entry: Entry | None) -> Iterator[Text]:
             yield Text(item.value, item.span)
         else:
             reader.mistakes.append(item.span.mistake("'additional_includes' must be a list of paths"))
+
+
+def _requirements(reader: Reader, fields: dict[str, Entry]) -> Text:
+    entry = fields.get("environment")
+    nowhere = SourceSpan("", 0)
+    if entry is None or not isinstance(entry.value, Mapping):  # a text there names a prepared environment
+        return Text("", nowhere)
+    return reader.text(reader.fields(entry.value), "python_requirements_txt", entry.span)
 
 
 def _sample(reader: Reader, path: Path) -> object:

@@ -28,7 +28,7 @@ def read_flow(path: Path) -> AnySource:
     """
     file = locate_flow(path)
     whole = SourceSpan(shown(file), 0)
-    if file.suffix == ".prompty":
+    if file.suffix.lower() == ".prompty":
         raise CompileError([whole.mistake("prompty files cannot be served by this version yet")])
     try:
         content = file.read_bytes()

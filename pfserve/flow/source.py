@@ -125,6 +125,7 @@ class FlowFile(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[OutputSource, ...]
     environment_variables: tuple[EnvironmentSource, ...]
     additional_includes: tuple[Text, ...]
+    requirements: Text  # a file that ``environment`` names; the usual one counts anyway
     sample: object  # the first element of samples.json, or None
     content: bytes  # of the flow file, for the fingerprint
     mistakes: tuple[Diagnostic, ...]

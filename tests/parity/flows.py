@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from parity.functions import FLEX
 from parity.graphs import GRAPH, REFUSED
 from parity.models import MODELS
 from parity.requests_and_answers import ANSWER_FORMS, OUTCOMES, REQUESTS
 
-FLOWS = [*REQUESTS, *OUTCOMES, *ANSWER_FORMS, *GRAPH, *REFUSED, *MODELS]
+FLOWS = [*REQUESTS, *OUTCOMES, *ANSWER_FORMS, *GRAPH, *REFUSED, *MODELS, *FLEX]

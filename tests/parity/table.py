@@ -48,7 +48,8 @@ class Flow(NamedTuple):
         """Its folder. JSON is YAML too."""
         folder = root / self.name
         folder.mkdir()
-        (folder / "flow.dag.yaml").write_text(json.dumps(self.document, indent=1))
+        kind = "flex" if "entry" in self.document else "dag"
+        (folder / f"flow.{kind}.yaml").write_text(json.dumps(self.document, indent=1))
         for name, text in self.files.items():
             head = IMPORTS if name.endswith(".py") else ""
             (folder / name).write_text(head + textwrap.dedent(text).lstrip("\n"))

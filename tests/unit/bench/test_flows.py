@@ -17,6 +17,13 @@ def test_a_chain_hands_on_from_node_to_node(tmp_path):
     assert answer == "${node3.output}"
 
 
+def test_the_flex_flow_is_python(tmp_path):
+    folder = flows.parallel_flex(tmp_path / "flow")
+    module, _, name = (folder / "flow.flex.yaml").read_text().removeprefix("entry: ").strip().partition(":")
+    assert f"class {name}:" in (folder / f"{module}.py").read_text()
+    compile((folder / f"{module}.py").read_text(), module, "exec")
+
+
 def test_what_is_parallel_needs_nothing_but_the_input(tmp_path):
     made, answer = nodes(flows.parallel_async(tmp_path / "flow"))
     assert [node["inputs"]["text"] for node in made[:3]] == ["${inputs.text}"] * 3

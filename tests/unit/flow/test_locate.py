@@ -16,6 +16,7 @@ FOUND = [
     (["a.prompty"], "", "a.prompty"),
     (["flow.dag.yaml", "other.yaml"], "other.yaml", "other.yaml"),
     (["flow.dag.yaml", "a.prompty"], "a.prompty", "a.prompty"),
+    (["Flow.YAML"], "Flow.YAML", "Flow.YAML"),
 ]
 
 
