@@ -32,7 +32,7 @@ def told(flow: str, form: str = "txt") -> str:
         try:
             plan = compile_flow(read_flow(folder), connections=load(config, {}))
         except CompileError as problem:
-            return "".join(f"{line}\n" for line in (problem, *problem.warnings))
+            return f"{problem}\n"
         finally:
             remove_copies()
     if form == "mmd":
