@@ -21,8 +21,9 @@ from pfserve.connections.problems import (
     missing,
     variable_of,
 )
+from pfserve.values import identity
 from pfserve.values.connection_form import BadConnection, connection_from, fields_of
-from pfserve.values.connections import Connection
+from pfserve.values.connections import AadConnection, Connection
 
 _ENVIRONMENT_REFERENCE = re.compile(r"\s*\$\{env:([^{}]+)\}\s*")
 _INJECTION = re.compile(r"\s*\$\{\{\s*(azureml://connections/([^/{}\s]+)(/[^{}\s]*)?|keyvault:[^{}]*)\s*\}\}\s*")
@@ -54,10 +55,12 @@ class Resolved(msgspec.Struct, frozen=True):
     type: str
     origin: str
     fields: tuple[Field, ...]
+    identity: str = ""  # what it needs of azure-identity, and whether that is there; "" for a connection with a key
 
     def __str__(self) -> str:
         fields = (f"{one.name}={one.shown}{f' (from {one.origin})' if one.origin else ''}" for one in self.fields)
-        return f"{self.name} ({self.type}) from {self.origin}: {', '.join(fields)}"
+        identity = f"; {self.identity}" if self.identity else ""
+        return f"{self.name} ({self.type}) from {self.origin}: {', '.join(fields)}{identity}"
 
 
 class Sources(msgspec.Struct, frozen=True):
@@ -116,13 +119,24 @@ class Connections:
         """How the connections that were asked for resolved, in the order of their names."""
         return tuple(self._resolved[name] for name in sorted(self._resolved))
 
+    def need_identity(self) -> bool:
+        """Whether a connection that was asked for opens by a token of Entra ID."""
+        return any(one.identity for one in self._resolved.values())
+
     def warnings(self) -> tuple[str, ...]:
         """What is wrong although nobody needed it so far."""
         forms = sorted(self._sources.forms.items())
-        return self._sources.warnings + tuple(
-            f"connection {name!r} from {form.origin} {form.problem}; nothing needs it"
-            for name, form in forms
-            if form.problem and name not in self._made
+        lacking = tuple(
+            f"connection {one.name!r} {one.identity}" for one in self.resolved() if one.identity == _NO_IDENTITY
+        )
+        return (
+            self._sources.warnings
+            + lacking
+            + tuple(
+                f"connection {name!r} from {form.origin} {form.problem}; nothing needs it"
+                for name, form in forms
+                if form.problem and name not in self._made
+            )
         )
 
     def __repr__(self) -> str:
@@ -150,7 +164,7 @@ class Connections:
             way = f"; add it there, or set {variables}" if variables else ""
             raise BrokenConnection(name, f"{problem} (from {form.origin}){way}") from None
         self._made[name] = made
-        self._resolved[name] = Resolved(name, made.type, form.origin, _fields(made, origins))
+        self._resolved[name] = Resolved(name, made.type, form.origin, _fields(made, origins), _identity_of(made))
 
     def _find(self, name: str) -> Form:
         """The form for a name of the flow: of the name that a flag or variable puts in its place, else its own."""
@@ -254,6 +268,16 @@ def _of_environment(name: str, key: str, form: Form, variable: str, environ: Map
 
 def _broken(name: str, form: Form, problem: str) -> BrokenConnection:
     return BrokenConnection(name, f"connection {name!r} from {form.origin} {problem}")
+
+
+_BY_TOKEN = "opens by a token of Microsoft Entra ID"
+_NO_IDENTITY = f"{_BY_TOKEN}, and azure-identity is not installed: pip install 'pfserve[azure]'"
+
+
+def _identity_of(made: Connection) -> str:
+    if not isinstance(made, AadConnection) or made.by_key:
+        return ""
+    return f"{_BY_TOKEN}; azure-identity is installed" if identity.is_installed() else _NO_IDENTITY
 
 
 def _fields(made: Connection, origins: Mapping[str, str]) -> tuple[Field, ...]:

@@ -14,6 +14,7 @@ from pfserve.connections.form import Form
 from pfserve.connections.problems import AccessDenied, BrokenConnection, ConnectionProblem, MissingConnection
 from pfserve.connections.provider import Provider, Workspace
 from pfserve.connections.wire import Patience, Reply, Unreachable, Wire, at_once
+from pfserve.values.identity import options
 
 _API = "api-version=2023-04-01-preview"
 _DENIED = (
@@ -128,7 +129,7 @@ def credential_of(environ: Mapping[str, str], *, managed: bool) -> Credential:
     principal = all(environ.get(name) for name in _SERVICE_PRINCIPAL) and any(environ.get(name) for name in _ITS_SECRET)
     if managed and not principal:
         return library.ManagedIdentityCredential(client_id=environ.get("AZURE_CLIENT_ID"))  # type: ignore[no-any-return]
-    return library.DefaultAzureCredential()  # type: ignore[no-any-return]
+    return library.DefaultAzureCredential(**options(environ))  # type: ignore[no-any-return]
 
 
 def token_of(credential: Credential, resource: str, patience: Patience | None) -> str | _NoToken:

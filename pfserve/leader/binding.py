@@ -56,6 +56,7 @@ def load_flow(config: ServeConfig, *, stub_url: str = "", tell: Tell | None = No
         ConfigError: the sources of connections cannot be read.
     """
     from pfserve import compat, compiler, connections, flow
+    from pfserve.values import identity
 
     os.environ.update(config.environment)
     source = flow.read_flow(Path(config.flow))
@@ -66,6 +67,8 @@ def load_flow(config: ServeConfig, *, stub_url: str = "", tell: Tell | None = No
         plan = _compile(config, source, given, mistakes)
         compat.rest()
         _load_tokenisers(plan)
+        if given.need_identity():
+            identity.preload()
     except CompileError as problem:
         if not waits or not _lacks_only_access(problem, given):
             raise

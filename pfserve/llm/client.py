@@ -13,6 +13,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from pfserve.llm.access import AccessTokens, NoToken
 from pfserve.llm.answers import decode
 from pfserve.llm.bodies import Body
 from pfserve.llm.endpoint import Endpoint
@@ -20,6 +21,7 @@ from pfserve.llm.events import EventReader
 from pfserve.llm.problems import (
     Problem,
     failed,
+    failed_by,
     http_problem,
     stream_failed,
     transport_problem,
@@ -42,7 +44,10 @@ _TRANSPORT = (aiohttp.ClientError, OSError)  # OSError has TimeoutError and Conn
 class Client:
     """Sends bodies to endpoints. Made anywhere; used on one event loop, where the first call opens it."""
 
-    def __init__(self, sleep: Sleep = asyncio.sleep, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, sleep: Sleep = asyncio.sleep, clock: Clock = time.monotonic, access: AccessTokens | None = None
+    ) -> None:
+        self.access = access or AccessTokens()
         self._sleep = sleep
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
@@ -50,6 +55,7 @@ class Client:
 
     async def close(self) -> None:
         """Close every connection. Calls that are under way fail."""
+        self.access.close()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -134,7 +140,7 @@ class Client:
             await self._sleep(wait_s)
 
     async def _attempt(self, endpoint: Endpoint, url: URL, data: bytes) -> aiohttp.ClientResponse | Problem:
-        headers = endpoint.headers if endpoint.token is None else await _with_token(endpoint)
+        headers = await self._with_token(endpoint) if endpoint.scope else endpoint.headers
         try:
             response = await self._opened().post(
                 url, data=data, headers=headers, proxy=self._proxy(url), allow_redirects=False
@@ -148,6 +154,12 @@ class Client:
             return transport_problem(problem)
         except ValueError as problem:  # a header that cannot be sent
             raise unexpected(problem, endpoint.secrets) from problem
+
+    async def _with_token(self, endpoint: Endpoint) -> dict[str, str]:
+        try:
+            return {**endpoint.headers, "Authorization": f"Bearer {await self.access.get(endpoint.scope)}"}
+        except NoToken as problem:
+            raise failed_by(problem.kind, str(problem)) from problem
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -181,16 +193,6 @@ async def _finished(response: aiohttp.ClientResponse) -> None:
         async with asyncio.timeout(_LINGER_S):
             while await response.content.readany():
                 pass
-
-
-async def _with_token(endpoint: Endpoint) -> dict[str, str]:
-    """The headers with an access token. Getting one may block: it is done on a thread."""
-    assert endpoint.token is not None
-    try:
-        token = await asyncio.to_thread(endpoint.token)
-    except Exception as problem:  # whatever the identity library raises
-        raise unexpected(problem) from problem
-    return {**endpoint.headers, "Authorization": f"Bearer {token}"}
 
 
 def _event(data: bytes, endpoint: Endpoint) -> object:

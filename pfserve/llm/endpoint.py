@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -12,6 +11,7 @@ from yarl import URL
 from pfserve import __version__
 from pfserve.config import snapshot
 from pfserve.errors import UserError
+from pfserve.values.identity import AI_SCOPE
 from pfserve.values.llm_parameters import AZURE, provider_of
 
 _OPENAI_URL = "https://api.openai.com/v1"
@@ -21,7 +21,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     """A service that speaks as OpenAI does.
 
     ``base`` is the URL that paths are put behind, ``query`` what every URL ends in. ``secrets`` are the texts that no
-    message may show. ``token`` gives a fresh access token (and may block); None where ``headers`` hold the key.
+    message may show. ``scope`` is what an access token has to be for; empty where ``headers`` hold the key.
     """
 
     provider: str
@@ -29,7 +29,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     query: str
     headers: Mapping[str, str]
     secrets: tuple[str, ...]
-    token: Callable[[], str] | None
+    scope: str = ""
 
     def url(self, path: str, model: object) -> URL:
         """The address of an api, such as ``chat/completions``, for a model or deployment."""
@@ -59,7 +59,7 @@ def _azure(connection: object) -> Endpoint:
         query=f"?api-version={quote(_field(connection, 'api_version'), safe='')}",
         headers={**_headers(), "api-key": key} if key else _headers(),
         secrets=_secrets(key),
-        token=None if key else cast("Callable[[], str] | None", getattr(connection, "get_token", None)),
+        scope="" if key else AI_SCOPE,
     )
 
 
@@ -73,7 +73,7 @@ def _openai(provider: str, connection: object) -> Endpoint:
     organization = _field(connection, "organization") or environment.get("OPENAI_ORG_ID")
     if organization:
         headers["OpenAI-Organization"] = organization
-    return Endpoint(provider, base.rstrip("/"), "", headers, _secrets(key), None)
+    return Endpoint(provider, base.rstrip("/"), "", headers, _secrets(key))
 
 
 def _serverless_url(api_base: str) -> str:

@@ -29,6 +29,12 @@ class Models:
     def __init__(self, client: Client | None = None) -> None:
         self._client = client or Client()
         self._meter = Meter()
+        self._scopes: set[str] = set()  # of the access tokens that bound calls need
+
+    def start(self) -> None:
+        """Begin to fetch the access tokens that bound calls will need. On the loop."""
+        for scope in self._scopes:
+            self._client.access.warm(scope)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -42,6 +48,8 @@ class Models:
         texts if ``stream`` was. It raises ``errors.UserError``.
         """
         endpoint = endpoint_of(call.connection)
+        if endpoint.scope:
+            self._scopes.add(endpoint.scope)
         ask = self._chat_step if call.api == "chat" else self._completion_step
 
         async def step(**arguments: object) -> object:

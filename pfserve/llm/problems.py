@@ -137,8 +137,12 @@ def stream_failed(said: object, secrets: Iterable[str]) -> ModelError:
 
 def unexpected(problem: Exception, secrets: Iterable[str] = ()) -> ModelError:
     """The error for what is no failure of the service: parameters that do not fit, an answer that is none."""
-    kind = type(problem).__name__
-    return ModelError(masked(f"OpenAI API hits exception: {kind}: {problem}", secrets), kind)
+    return failed_by(type(problem).__name__, masked(str(problem), secrets))
+
+
+def failed_by(kind: str, text: str) -> ModelError:
+    """The error for an exception of that class and text."""
+    return ModelError(f"OpenAI API hits exception: {kind}: {text}", kind)
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:

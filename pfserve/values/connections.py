@@ -14,7 +14,7 @@ from pfserve.config.snapshot import snapshot
 from pfserve.values import identity
 from pfserve.values.promptflow_errors import UserErrorException
 
-_AAD_SCOPE = "https://cognitiveservices.azure.com/.default"
+_MASK = "******"
 _UNSET_URLS = ("", "_")  # how promptflow's stores write "no address of its own"
 
 Fields = Mapping[str, object]
@@ -49,7 +49,7 @@ class Connection:
         return [*self.configs, *self.secrets]
 
     def __getitem__(self, key: str) -> object:
-        for values in (self.configs, self.secrets):
+        for values in (self.secrets, self.configs):  # as in promptflow, a secret wins
             if key in values:
                 return values[key]
         raise KeyError(f"Key {key!r} not found in connection {self.name!r}.")
@@ -62,7 +62,7 @@ class Connection:
 
     def __getattr__(self, name: str) -> object:  # only for what is no attribute
         held = self.__dict__
-        for values in (held.get("configs", {}), held.get("secrets", {})):  # an empty shell while it is copied
+        for values in (held.get("secrets", {}), held.get("configs", {})):  # an empty shell while it is copied
             if name in values:
                 return values[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -74,6 +74,11 @@ class Connection:
 
 class StrongTypeConnection(Connection):
     """A connection whose values have fixed names. Setting one as an attribute sets the value."""
+
+    def __getattr__(self, name: str) -> object:
+        if name == "api_key" and "secrets" in self.__dict__:  # never set: promptflow shows its mask
+            return self.secrets.get(name, _MASK)
+        return super().__getattr__(name)
 
     def __setattr__(self, name: str, value: object) -> None:
         for values in (self.__dict__.get("configs", {}), self.__dict__.get("secrets", {})):
@@ -101,11 +106,11 @@ class AadConnection(StrongTypeConnection):
         Raises:
             ImportError: azure-identity is not installed.
         """
-        return identity.token(_AAD_SCOPE)
+        return identity.token(identity.AI_SCOPE)
 
     def __getattr__(self, name: str) -> object:
-        if name == "api_key" and "secrets" in self.__dict__ and "api_key" not in self.secrets:
-            return None
+        if name == "api_key" and "secrets" in self.__dict__ and self.configs.get("auth_mode") != "key":
+            return self.secrets.get(name)
         return super().__getattr__(name)
 
 

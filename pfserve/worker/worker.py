@@ -142,6 +142,7 @@ class Worker:
         """Be ready first, then say so: from the word LIVE on, other workers pass connections here."""
         duty = self._duty
         self._lane.start()
+        self._models.start()
         self._loop.add_reader(duty.channel.fileno(), self._hear_leader)
         self._beat.start()
         duty.region.states[duty.seat] = SeatState.LIVE

@@ -50,12 +50,11 @@ def test_keys_are_sent_where_each_provider_wants_them_and_nothing_of_promptflow_
     assert not any(name.lower().startswith(("x-ms-", "ms-azure")) for name in (*azure.headers, *openai.headers))
 
 
-def test_without_a_key_azure_is_asked_with_a_token(monkeypatch):
+def test_without_a_key_azure_is_asked_with_a_token():
     connection = AzureOpenAIConnection("https://a.example", auth_mode="meid_token")
-    monkeypatch.setattr(connection, "get_token", lambda: "fresh", raising=False)
     endpoint = endpoint_of(connection)
     assert "api-key" not in endpoint.headers
-    assert endpoint.token() == "fresh"
+    assert endpoint.scope == "https://cognitiveservices.azure.com/.default"
 
 
 def test_other_connections_reach_no_llm():

@@ -27,7 +27,7 @@ def test_one_identity_gives_the_tokens_of_all(monkeypatch: pytest.MonkeyPatch) -
             made.append(self)
 
         def get_token(self, scope: str) -> SimpleNamespace:
-            return SimpleNamespace(token=f"token for {scope}")
+            return SimpleNamespace(token=f"token for {scope}", expires_on=5)
 
     library = ModuleType("azure.identity")
     library.DefaultAzureCredential = DefaultAzureCredential
