@@ -70,9 +70,4 @@ class FlowContext:
 
 PFClient = absent("PFClient")
 Run = absent("Run")
-load_flow = absent("load_flow")
 load_run = absent("load_run")
-Prompty = absent("Prompty", "Make the prompt a node of type llm")
-AsyncPrompty = absent("AsyncPrompty", "Make the prompt a node of type llm")
-Flow = absent("Flow", "Call the functions of the other flow directly, or its endpoint by HTTP")
-AsyncFlow = absent("AsyncFlow", "Call the functions of the other flow directly, or its endpoint by HTTP")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Self
+import re
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
+from pfserve.config import snapshot
 from pfserve.values.connections import AzureOpenAIConnection, OpenAIConnection
+from pfserve.values.core_errors import InvalidConnectionError
 from pfserve.values.promptflow_errors import UserErrorException
 
-
-class InvalidConnectionError(UserErrorException):
-    """A configuration names a connection and also says what is in one."""
+_REFERENCE = re.compile(r"\$\{env:(.*)\}")
 
 
 class ModelConfiguration:
     """The base."""
+
+    _type: ClassVar[str] = ""
 
 
 @dataclasses.dataclass
@@ -24,6 +28,8 @@ class AzureOpenAIModelConfiguration(ModelConfiguration):
     Raises:
         InvalidConnectionError: by both.
     """
+
+    _type: ClassVar[str] = "AzureOpenAI"
 
     azure_deployment: str
     azure_endpoint: str | None = None
@@ -49,6 +55,8 @@ class AzureOpenAIModelConfiguration(ModelConfiguration):
 class OpenAIModelConfiguration(ModelConfiguration):
     """A model of OpenAI, otherwise as :class:`AzureOpenAIModelConfiguration`."""
 
+    _type: ClassVar[str] = "OpenAI"
+
     model: str
     base_url: str | None = None
     api_key: str | None = dataclasses.field(default=None, repr=False)
@@ -67,6 +75,39 @@ class OpenAIModelConfiguration(ModelConfiguration):
             api_key=_text(connection.api_key),
             organization=_text(connection.organization),
         )
+
+
+@dataclasses.dataclass
+class PromptyModelConfiguration:
+    """What ``model`` of a prompty may say, for code; a missing or unknown name is Python's own ``TypeError``."""
+
+    configuration: Mapping[str, object] | ModelConfiguration
+    parameters: dict[str, object]
+    api: str = "chat"
+    response: str = "first"
+
+    def __post_init__(self) -> None:
+        self.parameters = self.parameters or {}
+
+
+def as_fields(configuration: object) -> dict[str, object]:
+    """A configuration as a prompty's front matter writes it, with the environment's variables in it.
+
+    Raises:
+        UserErrorException: it is no configuration.
+    """
+    if isinstance(configuration, Mapping):
+        return dict(configuration)
+    if not isinstance(configuration, AzureOpenAIModelConfiguration | OpenAIModelConfiguration):
+        raise UserErrorException(f"the configuration of a model is no {type(configuration).__name__}")
+    environ = snapshot()
+    fields = {one.name: getattr(configuration, one.name) for one in dataclasses.fields(configuration)}
+    return {"type": configuration._type, **{name: _filled(value, environ) for name, value in fields.items()}}
+
+
+def _filled(value: object, environ: Mapping[str, str]) -> object:
+    reference = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return environ.get(reference[1], value) if reference else value
 
 
 def _one_of(connection: str | None, *values: str | None) -> None:

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pfserve.compat import absent, connections, editor, internals, passive, responses, tool, types
+from pfserve.compat import absent, connections, editor, flows, internals, passive, responses, tool, types
 from pfserve.compat import context as contexts
 from pfserve.compat import model_configuration as configuration
+from pfserve.compat import prompty as prompties
 from pfserve.compat.tools import TOOL_MODULES
 from pfserve.values import Image, PFBytes, Text
 from pfserve.values import promptflow_errors as errors
 from pfserve.values.assistant import AssistantDefinition, AssistantToolInvoker
+from pfserve.values.core_errors import CORE_ERRORS
 
 VERSION = "1.18.5"  # the promptflow whose behaviour these names have
 
 _VERSION = {"__version__": VERSION}
 _TOOLS = {"tool": tool.tool, "ToolProvider": tool.ToolProvider}
 _METRICS = {"log_metric": passive.log_metric, "log_flow_metric": passive.log_metric}
-_CLIENT = {"PFClient": absent.PFClient, "load_flow": absent.load_flow, "load_run": absent.load_run}
+_CLIENT = {"PFClient": absent.PFClient, "load_flow": flows.load_flow, "load_run": absent.load_run}
 _SETTINGS = {"InputSetting": editor.InputSetting, "DynamicList": editor.DynamicList}
 _CONTEXT = {"OperationContext": contexts.OperationContext}
 _LOGGERS = {"get_logger": internals.get_logger, "logger": internals.logger, "flow_logger": internals.flow_logger}
 _REGISTER = {"register_apis": internals.register_class, "register_builtins": internals.register_class}
 _FLOWS = {
-    "Flow": absent.Flow,
-    "AsyncFlow": absent.AsyncFlow,
-    "Prompty": absent.Prompty,
-    "AsyncPrompty": absent.AsyncPrompty,
+    "Flow": flows.Flow,
+    "AsyncFlow": flows.AsyncFlow,
+    "Prompty": prompties.Prompty,
+    "AsyncPrompty": prompties.AsyncPrompty,
 }
 _CONFIGURATIONS = {
     "ModelConfiguration": configuration.ModelConfiguration,
@@ -80,7 +82,12 @@ MODULES: Mapping[str, Mapping[str, object]] = {
         "AttrDict": types.AttrDict,
     },
     "promptflow.core": {**_TOOLS, **_METRICS, **_FLOWS, **_CONFIGURATIONS, **_VERSION},
+    "promptflow.core._errors": CORE_ERRORS,
     "promptflow.core._flow": _FLOWS,
+    "promptflow.core._model_configuration": {
+        **_CONFIGURATIONS,
+        "PromptyModelConfiguration": configuration.PromptyModelConfiguration,
+    },
     "promptflow.entities": _ENTITIES,
     "promptflow.exceptions": {
         "PromptflowException": errors.PromptflowException,

@@ -107,9 +107,7 @@ class Slots:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, Connection):
-        return f"connection {value.name!r}"
-    return "the text of its template" if type(value).__name__ == "PromptTemplate" else repr(value)
+    return f"connection {value.name!r}" if isinstance(value, Connection) else repr(value)
 
 
 def bind_steps(wirings: tuple[Wiring, ...], slots: Slots, escaping: Set[str]) -> tuple[Step, ...]:

@@ -16,12 +16,13 @@ from pfserve.compiler.findings import Findings
 from pfserve.compiler.includes import gather_includes
 from pfserve.compiler.interface import declared_by_code
 from pfserve.compiler.requirements import check_requirements
+from pfserve.compiler.returned import check_file, hidden_outputs
 from pfserve.compiler.swagger import swagger
 from pfserve.connections import Connections
 from pfserve.errors import UserError, did_you_mean
-from pfserve.flow import FlexSource, InputSource, OutputSource
+from pfserve.flow import FlexSource, InputSource
 from pfserve.plan import ABSENT, Argument, InputSpec, Lane, Plan, Reference, Returned, Step, StepKind
-from pfserve.values import TYPES, converter
+from pfserve.values import converter
 
 
 def compile_flex(
@@ -33,7 +34,7 @@ def compile_flex(
 ) -> Plan:
     """The plan of a flex flow. The arguments are those of ``compile_flow``."""
     findings = Findings(source.mistakes, source.warnings)
-    _check_file(source, findings)
+    check_file(source, findings)
     findings.raise_mistakes()  # what is not to be served is not imported
     source = gather_includes(source, findings)
     check_requirements(source, findings)
@@ -62,25 +63,11 @@ def compile_flex(
         fingerprint=_fingerprint(source, entry),
         warnings=findings.warnings,
         folder=str(source.folder),
-        returned=Returned(Reference(step.result, (), step.name, entry.name), _hidden(told, included_outputs)),
+        returned=Returned(
+            Reference(step.result, (), step.name, entry.name), hidden_outputs(told.outputs, included_outputs)
+        ),
         sample=source.sample_inputs,
     )
-
-
-def _check_file(source: FlexSource, findings: Findings) -> None:
-    if source.language.text != "python":
-        found = f"Only python flows are allowed to be loaded with promptflow-core but got a {source.language.text} flow"
-        findings.mistake(source.language.span, found)
-    declared: list[InputSource | OutputSource] = [*source.inputs, *source.outputs]
-    for one in declared:
-        if one.type and one.type not in TYPES:
-            findings.mistake(one.span, f"'{one.name}' has the unknown type '{one.type}'{did_you_mean(one.type, TYPES)}")
-
-
-def _hidden(told: FlexSource, included: tuple[str, ...] | None) -> frozenset[str]:
-    if included is None:
-        return frozenset(one.name for one in told.outputs if one.evaluation_only)
-    return frozenset(one.name for one in told.outputs if one.name not in included)
 
 
 # -- inputs ----------------------------------------------------------------------------------------

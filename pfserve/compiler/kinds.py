@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from pfserve.compiler.compile import compile_dag
 from pfserve.compiler.flex import compile_flex
+from pfserve.compiler.prompty import compile_prompty
 from pfserve.connections import Connections, Sources
-from pfserve.flow import AnySource, FlexSource
+from pfserve.flow import AnySource, FlexSource, PromptySource
 from pfserve.plan import Plan
 
 
@@ -36,6 +37,10 @@ def compile_flow(
     connections = connections or Connections(Sources(forms={}))
     if isinstance(source, FlexSource):
         return compile_flex(source, included_outputs=included_outputs, connections=connections, init=init or {})
+    if isinstance(source, PromptySource):
+        return compile_prompty(
+            source, jinja_sandbox=jinja_sandbox, included_outputs=included_outputs, connections=connections
+        )
     return compile_dag(
         source,
         jinja_sandbox=jinja_sandbox,

@@ -23,7 +23,7 @@ from pfserve.connections.problems import (
 )
 from pfserve.values import identity
 from pfserve.values.connection_form import BadConnection, connection_from, fields_of
-from pfserve.values.connections import AadConnection, Connection
+from pfserve.values.connections import AadConnection, AzureOpenAIConnection, Connection, OpenAIConnection
 
 _ENVIRONMENT_REFERENCE = re.compile(r"\s*\$\{env:([^{}]+)\}\s*")
 _INJECTION = re.compile(r"\s*\$\{\{\s*(azureml://connections/([^/{}\s]+)(/[^{}\s]*)?|keyvault:[^{}]*)\s*\}\}\s*")
@@ -110,6 +110,32 @@ class Connections:
         if name not in self._made:
             self._make(name, self._stand_in(name, expected) or self._find(name))
         return self._made[name]
+
+    def has(self, name: object) -> bool:
+        """Whether the connection of that name is there already, so that getting it takes no time; true for no name."""
+        return not isinstance(name, str) or name in self._made
+
+    def described(self, label: str, type_name: str, values: Mapping[str, object] | None) -> Connection:
+        """The connection that a flow describes where it needs it, without a name; ``label`` says where.
+
+        Without ``values`` it is the one that the environment describes.
+
+        Raises:
+            BrokenConnection: a value that the type needs is missing.
+            RequiredEnvironmentVariablesNotSetError: the environment does not describe it.
+        """
+        stand_in = self._sources.stand_in(type_name) if self._sources.stand_in else None
+        origin = "stub" if stand_in else "the flow" if values is not None else "the environment"
+        if stand_in is None and values is None:
+            made = _from_environment(type_name, label)
+        else:
+            form = stand_in or {"type": type_name, "value": values}
+            try:
+                made = connection_from(form, label)
+            except BadConnection as problem:
+                raise BrokenConnection(label, str(problem)) from None
+        self._resolved[label] = Resolved(label, made.type, origin, _fields(made, {}))
+        return made
 
     def names(self) -> tuple[str, ...]:
         """The names that the sources have, and those that are replaced; variables may add others."""
@@ -213,6 +239,11 @@ class Connections:
             self._fetched[name] = found
             if isinstance(found, AccessDenied):
                 self.denied = str(found)
+
+
+def _from_environment(type_name: str, label: str) -> Connection:
+    kind = AzureOpenAIConnection if type_name == AzureOpenAIConnection.__name__ else OpenAIConnection
+    return kind.from_env(label)
 
 
 def _read_json(text: str) -> tuple[bool, object]:

@@ -33,14 +33,19 @@ def images_filler(plan: Plan, fetch: Fetch) -> FillImages | None:
     async def fill(frame: Frame) -> None:
         pending = [(slot, value) for slot in slots if isinstance(value := frame[slot], Pending)]
         if pending:
-            await _fetch_all([value for _, value in pending], fetch)
+            await fetch_images([value for _, value in pending], fetch)
             for slot, value in pending:
                 frame[slot] = value.value
 
     return fill
 
 
-async def _fetch_all(values: Iterable[Pending], fetch: Fetch) -> None:
+async def fetch_images(values: Iterable[Pending], fetch: Fetch) -> None:
+    """Fetch what the values lack.
+
+    Raises:
+        UserError: an image cannot be had, or there are too many.
+    """
     holes = [(value.input_name, hole) for value in values for hole in value.holes]
     if len(holes) > URLS:
         raise image_failure(holes[0][0], ImageProblem(f"One request may name at most {URLS} images by URL."))

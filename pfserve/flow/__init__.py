@@ -1,6 +1,7 @@
 """What the author wrote: the flow's files as frozen data with positions. Nothing is resolved or run here."""
 
 from pfserve.flow.locate import flow_name, locate_flow
+from pfserve.flow.prompty import PromptySource
 from pfserve.flow.read import AnySource, read_flow
 from pfserve.flow.source import (
     ActivateSource,
@@ -28,6 +29,7 @@ __all__ = [
     "NodeInputSource",
     "NodeSource",
     "OutputSource",
+    "PromptySource",
     "SourceSpan",
     "Text",
     "VariantsSource",

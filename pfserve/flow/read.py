@@ -11,10 +11,11 @@ from pfserve.flow.flex import flex_flow
 from pfserve.flow.locate import flow_name, locate_flow, shown
 from pfserve.flow.parse import dag_flow
 from pfserve.flow.parts import FlowText
+from pfserve.flow.prompty import PromptySource, prompty_flow
 from pfserve.flow.reader import Reader
 from pfserve.flow.source import FlexSource, FlowSource, SourceSpan
 
-AnySource: TypeAlias = FlowSource | FlexSource
+AnySource: TypeAlias = FlowSource | FlexSource | PromptySource
 
 
 def read_flow(path: Path) -> AnySource:
@@ -28,12 +29,12 @@ def read_flow(path: Path) -> AnySource:
     """
     file = locate_flow(path)
     whole = SourceSpan(shown(file), 0)
-    if file.suffix.lower() == ".prompty":
-        raise CompileError([whole.mistake("prompty files cannot be served by this version yet")])
     try:
         content = file.read_bytes()
     except OSError as problem:
         raise CompileError([whole.mistake(f"cannot be read: {problem.strerror}")]) from None
+    if file.suffix.lower() == ".prompty":
+        return prompty_flow(file, flow_name(path), content)
     document = read_document(content, whole.file)
     if not isinstance(document, Mapping):
         raise CompileError([whole.mistake("a flow is a mapping with 'inputs', 'outputs' and 'nodes'")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import cast
 
 from pfserve.errors import UserError
@@ -45,6 +45,13 @@ def check_tools(tools: object) -> None:
         problem = _tool_problem(index, tool)
         if problem:
             raise UserError(f"{problem}. {_VALID_TOOL}")
+
+
+def check_given(name: str, descriptions: object) -> None:
+    """Raise :class:`UserError` for ``tools`` or ``functions`` that are an empty list, which prompties may not give."""
+    if len(cast("Sized", descriptions)) == 0:
+        valid = _VALID_TOOL if name == "tools" else _VALID_FUNCTION
+        raise UserError(f"{name} cannot be an empty list. {valid}")
 
 
 def _tool_problem(index: int, tool: object) -> str | None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -27,7 +27,7 @@ from pfserve.llm.problems import (
     transport_problem,
     unexpected,
 )
-from pfserve.llm.retries import Retries
+from pfserve.llm.retries import NODE_RETRIES, Retries
 from pfserve.values.ambient import DEADLINE_S
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
@@ -39,6 +39,17 @@ _SILENCE_S = 600.0  # the OpenAI library's; the request's own deadline usually c
 _KEEP_ALIVE_S = 60.0  # below the idle limits of the large services, above a flow's pauses
 _LINGER_S = 0.25
 _TRANSPORT = (aiohttp.ClientError, OSError)  # OSError has TimeoutError and ConnectionError in it
+_USUAL = aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_read=_SILENCE_S)
+
+
+class Limits(NamedTuple):
+    """How often a call is tried again, and how long its connection may be silent; None for the usual time."""
+
+    retries: int
+    silence_s: float | None = None
+
+
+NODE_LIMITS = Limits(NODE_RETRIES)
 
 
 class Client:
@@ -60,13 +71,13 @@ class Client:
         if session is not None:
             await session.close()
 
-    async def answer(self, endpoint: Endpoint, path: str, body: Body) -> object:
+    async def answer(self, endpoint: Endpoint, path: str, body: Body, limits: Limits = NODE_LIMITS) -> object:
         """The decoded JSON of the answer.
 
         Raises:
             ModelError: there is none.
         """
-        response = await self._send(endpoint, path, body)
+        response = await self._send(endpoint, path, body, limits)
         try:
             return decode(await response.read())
         except _TRANSPORT as problem:
@@ -83,6 +94,8 @@ class Client:
         body: Body,
         piece: Callable[[object], object | None],
         ended: Callable[[], None],
+        *,
+        limits: Limits = NODE_LIMITS,
     ) -> Pieces:
         """What the events of the answer add, as ``piece`` reads it. Closing the generator ends the model's work.
 
@@ -91,7 +104,7 @@ class Client:
         Raises:
             ModelError: there is no answer. While it is iterated: the stream was cut, or says that the model failed.
         """
-        return self._pieces(await self._send(endpoint, path, body), endpoint, piece, ended)
+        return self._pieces(await self._send(endpoint, path, body, limits), endpoint, piece, ended)
 
     async def _pieces(
         self,
@@ -122,16 +135,16 @@ class Client:
         if cut is not None and not events.done:
             raise failed(transport_problem(cut)) from cut
 
-    async def _send(self, endpoint: Endpoint, path: str, body: Body) -> aiohttp.ClientResponse:
+    async def _send(self, endpoint: Endpoint, path: str, body: Body, limits: Limits) -> aiohttp.ClientResponse:
         """The first answer that is one, after as many attempts as it takes and the deadline allows."""
         try:
             data = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
             url = endpoint.url(path, body["model"])
         except (TypeError, ValueError) as problem:
             raise unexpected(problem) from problem
-        retries = Retries(DEADLINE_S.get())
+        retries = Retries(DEADLINE_S.get(), limits.retries)
         while True:
-            outcome = await self._attempt(endpoint, url, data)
+            outcome = await self._attempt(endpoint, url, data, limits.silence_s)
             if isinstance(outcome, aiohttp.ClientResponse):
                 return outcome
             wait_s = retries.wait_s(outcome, self._clock())
@@ -139,11 +152,14 @@ class Client:
                 raise failed(outcome)
             await self._sleep(wait_s)
 
-    async def _attempt(self, endpoint: Endpoint, url: URL, data: bytes) -> aiohttp.ClientResponse | Problem:
+    async def _attempt(
+        self, endpoint: Endpoint, url: URL, data: bytes, silence_s: float | None
+    ) -> aiohttp.ClientResponse | Problem:
         headers = await self._with_token(endpoint) if endpoint.scope else endpoint.headers
+        timeout = _USUAL if silence_s is None else aiohttp.ClientTimeout(connect=silence_s, sock_read=silence_s)
         try:
             response = await self._opened().post(
-                url, data=data, headers=headers, proxy=self._proxy(url), allow_redirects=False
+                url, data=data, headers=headers, proxy=self._proxy(url), timeout=timeout, allow_redirects=False
             )
             if response.status < 300:
                 return response
@@ -166,9 +182,8 @@ class Client:
             # No limit of connections: how many calls there are at once is decided at the gate. A limit here would be
             # a second line, behind it, that nobody sees.
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
-            timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_read=_SILENCE_S)
             self._session = aiohttp.ClientSession(
-                connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
             )
         return self._session
 

@@ -8,18 +8,20 @@ from typing import Any, TypeAlias
 
 from pfserve.errors import RequestError, UserError
 from pfserve.llm.answers import chat_piece, chat_value, completion_piece, completion_value, embedding_value
-from pfserve.llm.bodies import Body, chat_body, completion_body, may_call
-from pfserve.llm.client import Client, Pieces
+from pfserve.llm.bodies import chat_body, completion_body, may_call
+from pfserve.llm.client import Client
 from pfserve.llm.endpoint import Endpoint, endpoint_of
-from pfserve.llm.metering import Meter
+from pfserve.llm.metered import MeteredClient
 from pfserve.llm.problems import unexpected
-from pfserve.plan import GIVEN_PROMPT, LlmCall
+from pfserve.llm.prompty import Prompty
+from pfserve.plan import GIVEN_PROMPT, LlmCall, PromptyCall
 from pfserve.values.chat import PromptResult, escape_variables, join_lists, parse_messages
 from pfserve.values.llm_parameters import AZURE
+from pfserve.values.promptflow_errors import PromptflowException
 
 Ask: TypeAlias = Callable[..., Coroutine[Any, Any, object]]
 
-_PATHS = {"chat": "chat/completions", "completion": "completions", "embeddings": "embeddings"}
+SERVED_PROMPTY = "_traced_sync.<locals>.wrapped"  # what promptflow calls the function that it makes of a prompty
 _NO_FUNCTIONS_IN_STREAM = "Function calling has not been supported by stream mode yet."
 
 
@@ -27,26 +29,45 @@ class Models:
     """The models that a worker talks to. Made before or on its loop, used on the loop only."""
 
     def __init__(self, client: Client | None = None) -> None:
-        self._client = client or Client()
-        self._meter = Meter()
+        self._client = MeteredClient(client or Client())
         self._scopes: set[str] = set()  # of the access tokens that bound calls need
 
     def start(self) -> None:
         """Begin to fetch the access tokens that bound calls will need. On the loop."""
         for scope in self._scopes:
-            self._client.access.warm(scope)
+            self._client.warm(scope)
 
     async def close(self) -> None:
         """Close the connections."""
-        self._meter.close()
         await self._client.close()
 
-    def bind(self, call: LlmCall) -> Ask:
+    def prompty(self, call: PromptyCall) -> Prompty:
+        """A prompty that is asked by this worker's client."""
+        return Prompty(call, self._client)
+
+    def bind(self, call: LlmCall | PromptyCall) -> Ask:
         """The call as an async function of its arguments, by keyword.
 
         It gives a text (or None), the message as a dict if tools or functions were given, or an async generator of
-        texts if ``stream`` was. It raises ``errors.UserError``.
+        texts if ``stream`` was; that of a prompty what :meth:`Prompty.ask` does. It raises ``errors.UserError``.
         """
+        return self._prompty_step(call) if isinstance(call, PromptyCall) else self._node_step(call)
+
+    def _prompty_step(self, call: PromptyCall) -> Ask:
+        ask = self.prompty(call).ask
+        if call.connection is not None and (scope := endpoint_of(call.connection).scope):
+            self._scopes.add(scope)
+
+        async def step(**values: object) -> object:
+            try:
+                return await ask(values)
+            except PromptflowException as problem:
+                told = f"({type(problem).__name__}) {problem}"
+                raise UserError(f"Execution failure in '{SERVED_PROMPTY}': {told}") from problem
+
+        return step
+
+    def _node_step(self, call: LlmCall) -> Ask:
         endpoint = endpoint_of(call.connection)
         if endpoint.scope:
             self._scopes.add(endpoint.scope)
@@ -75,7 +96,7 @@ class Models:
         with _told():
             encoding = "float" if isinstance(text, list) else "base64"  # a list is what serverless models get
             body: dict[str, object] = {"input": text, "model": model, "encoding_format": encoding}
-            return embedding_value(await self._answer(endpoint_of(connection), "embeddings", body))
+            return embedding_value(await self._client.answer(endpoint_of(connection), "embeddings", body))
 
     async def _chat_step(
         self, endpoint: Endpoint, call: LlmCall, parameters: dict[str, object], variables: dict[str, object]
@@ -103,28 +124,16 @@ class Models:
             if body["stream"]:
                 if "functions" in body:
                     raise UserError(_NO_FUNCTIONS_IN_STREAM)
-                return await self._stream(endpoint, "chat", body, chat_piece)
-            answer = await self._answer(endpoint, "chat", body)
+                return await self._client.stream(endpoint, "chat", body, chat_piece)
+            answer = await self._client.answer(endpoint, "chat", body)
             return chat_value(answer, whole=may_call(parameters))
 
     async def _completion(self, endpoint: Endpoint, prompt: str, parameters: dict[str, object]) -> object:
         with _told():
             body = completion_body(endpoint.provider, prompt, parameters)
             if body["stream"]:
-                return await self._stream(endpoint, "completion", body, completion_piece)
-            return completion_value(await self._answer(endpoint, "completion", body))
-
-    async def _answer(self, endpoint: Endpoint, api: str, body: Body) -> object:
-        tally = self._meter.tally(api, body)
-        answer = await self._client.answer(endpoint, _PATHS[api], body)
-        tally.close(answer)
-        return answer
-
-    async def _stream(
-        self, endpoint: Endpoint, api: str, body: Body, read: Callable[[object], object | None]
-    ) -> Pieces:
-        tally = self._meter.tally(api, body)
-        return await self._client.stream(endpoint, _PATHS[api], body, tally.reading(read), tally.close)
+                return await self._client.stream(endpoint, "completion", body, completion_piece)
+            return completion_value(await self._client.answer(endpoint, "completion", body))
 
 
 def _split(call: LlmCall, arguments: dict[str, object]) -> tuple[dict[str, object], dict[str, object]]:

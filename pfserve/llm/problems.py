@@ -23,12 +23,12 @@ _NAMES = {
     429: "RateLimitError",
 }
 _MASK = "******"
-_REFERENCE = "[Error reference: https://platform.openai.com/docs/guides/error-codes/api-errors]"
-_AZURE_HELP = "If you are using azure openai connection, then please first go to your Azure OpenAI resource,"
+REFERENCE = "[Error reference: https://platform.openai.com/docs/guides/error-codes/api-errors]"
+AZURE_HELP = "If you are using azure openai connection, then please first go to your Azure OpenAI resource,"
 _NO_FUNCTIONS = (
     "Current model does not support the `functions` parameter. If you are using openai connection, then please use "
     "gpt-3.5-turbo, gpt-4, gpt-4-32k, gpt-3.5-turbo-0613 or gpt-4-0613. You can refer to "
-    f"https://platform.openai.com/docs/guides/gpt/function-calling. {_AZURE_HELP} deploy model 'gpt-35-turbo' or "
+    f"https://platform.openai.com/docs/guides/gpt/function-calling. {AZURE_HELP} deploy model 'gpt-35-turbo' or "
     "'gpt-4' with version 0613, then go to prompt flow connection page, upgrade connection api version to "
     "'2023-07-01-preview'. You can refer to https://learn.microsoft.com/en-us/azure/ai-services/openai/how-to/function-calling."
 )
@@ -37,10 +37,10 @@ _NO_COMPLETION = (
     "deprecated soon. Please change to use Chat API for current model. You could refer to guideline at "
     "https://aka.ms/pfdoc/chat-prompt or view the samples in our gallery that contain 'Chat' in the name."
 )
-_NO_IMAGES = (
+NO_IMAGES = (
     "Current model does not support the image input. If you are using openai connection, then please use "
     "gpt-4-vision-preview. You can refer to https://platform.openai.com/docs/guides/vision."
-    f'{_AZURE_HELP} create a GPT-4 Turbo with Vision deployment by selecting model name: "gpt-4" and model version '
+    f'{AZURE_HELP} create a GPT-4 Turbo with Vision deployment by selecting model name: "gpt-4" and model version '
     '"vision-preview". You can refer to https://learn.microsoft.com/en-us/azure/ai-services/openai/how-to/gpt-with-vision'
 )
 _NO_RESPONSE_FORMAT = (
@@ -48,10 +48,10 @@ _NO_RESPONSE_FORMAT = (
     "type key should be either 'text' or 'json_object' If you are using openai connection, you can only set "
     'response_format to { "type": "json_object" } when calling gpt-3.5-turbo-1106 or gpt-4-1106-preview to enable JSON '
     "mode. You can refer to https://platform.openai.com/docs/guides/text-generation/json-mode. "
-    f"{_AZURE_HELP} deploy model 'gpt-35-turbo-1106' or 'gpt-4-1106-preview'. You can refer to "
+    f"{AZURE_HELP} deploy model 'gpt-35-turbo-1106' or 'gpt-4-1106-preview'. You can refer to "
     "https://learn.microsoft.com/en-us/azure/ai-services/openai/how-to/json-mode?tabs=python."
 )
-_NO_ACCESS = (
+NO_ACCESS = (
     "Principal does not have access to API/Operation. If you are using azure openai connection, please make sure you "
     "have proper role assignment on your azure openai resource. You can refer to "
     "https://learn.microsoft.com/en-us/azure/ai-services/openai/how-to/role-based-access-control"
@@ -69,9 +69,9 @@ _REWRITTEN = (
     (("logprobs", "parameters are not available"), _NO_COMPLETION),
     (("best_of", "parameters are not available"), _NO_COMPLETION),
     (("echo", "parameters are not available"), _NO_COMPLETION),
-    (("Invalid content type. image_url is only supported by certain models",), _NO_IMAGES),
+    (("Invalid content type. image_url is only supported by certain models",), NO_IMAGES),
     (("Invalid parameter: 'response_format' of type", "is not supported with this model."), _NO_RESPONSE_FORMAT),
-    (("Principal does not have access to API/Operation",), _NO_ACCESS),
+    (("Principal does not have access to API/Operation",), NO_ACCESS),
 )
 _TOOL_ORDER_SIGNS = (
     "messages with role 'tool' must be a response",
@@ -90,11 +90,15 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class ModelError(UserError):
-    """A call of a model failed for good. ``kind`` is the class of the failure, such as ``RateLimitError``."""
+    """A call of a model failed for good. ``kind`` is the class of the failure, such as ``RateLimitError``.
 
-    def __init__(self, message: str, kind: str) -> None:
+    ``problem`` is the last attempt's, where it came to one.
+    """
+
+    def __init__(self, message: str, kind: str, problem: Problem | None = None) -> None:
         super().__init__(message)
         self.kind = kind
+        self.problem = problem
 
 
 def http_problem(status: int, retry_after: str | None, body: bytes, secrets: Iterable[str]) -> Problem:
@@ -125,7 +129,7 @@ def transport_problem(failure: BaseException) -> Problem:
 def failed(problem: Problem) -> ModelError:
     """The error for a problem that no other attempt can help; or, if one could, that there will be none."""
     prefix = "Exceed max retry times. " if problem.retriable else ""
-    return ModelError(f"{prefix}OpenAI API hits {problem.name}: {_rewritten(problem.text)}", problem.name)
+    return ModelError(f"{prefix}OpenAI API hits {problem.name}: {_rewritten(problem.text)}", problem.name, problem)
 
 
 def stream_failed(said: object, secrets: Iterable[str]) -> ModelError:
@@ -174,4 +178,4 @@ def _rewritten(text: str) -> str:
             return better
     if any(sign in text for sign in _TOOL_ORDER_SIGNS):
         return f"{_TOOL_ORDER}{text}"
-    return f"{text} {_REFERENCE}"
+    return f"{text} {REFERENCE}"

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from pfserve.llm.problems import Problem
 
-_RETRIES = 100
+NODE_RETRIES = 100
+PROMPTY_RETRIES = 10
+
 _UNPROCESSABLE_IN_A_ROW = 3
 _LONGEST_WAIT_S = 60.0
 
 
 class Retries:
-    """The retries of one call. ``deadline_s`` is the request's, in the caller's clock; None for none."""
+    """The retries of one call, ``limit`` at most.
 
-    def __init__(self, deadline_s: float | None) -> None:
+    ``deadline_s`` is the request's, in the caller's clock; None for none.
+    """
+
+    def __init__(self, deadline_s: float | None, limit: int = NODE_RETRIES) -> None:
         self._deadline_s = deadline_s
+        self._limit = limit
         self._made = 0
         self._unprocessable = 0
 
@@ -22,7 +28,7 @@ class Retries:
         if not problem.retriable:
             return None
         self._unprocessable = self._unprocessable + 1 if problem.status == 422 else 0
-        if self._made == _RETRIES or self._unprocessable == _UNPROCESSABLE_IN_A_ROW:
+        if self._made == self._limit or self._unprocessable == _UNPROCESSABLE_IN_A_ROW:
             return None
         wait_s = usual_wait_s(self._made) if problem.wait_s is None else problem.wait_s
         if self._deadline_s is not None and now_s + wait_s >= self._deadline_s:

@@ -33,7 +33,7 @@ from pfserve.worker.lifeline import (
     hold_standard_descriptors,
     raise_descriptor_limit,
 )
-from pfserve.worker.messages import BootFailed, Compiled, Drain, Message, Ready, Retire, TryAgain, Unshareable, Waits
+from pfserve.worker.messages import BootFailed, Compiled, Drain, Message, Ready, TryAgain, Unshareable, Waits
 
 _log = logging.getLogger("pfserve")
 _NS = 1_000_000_000
@@ -237,7 +237,6 @@ class Master:
                     self._vacate(seat)
             if all(self._region.states[seat] == SeatState.EMPTY for seat in reign.seats):
                 del self._reigns[reign.generation]
-                _log.info("generation %d: ended", reign.generation)
                 self._events.append(p.Emptied(reign.generation))
 
     def _hand_over(self) -> None:
@@ -271,9 +270,9 @@ class Master:
                 self._region.draining = True
                 _log.info("asked to stop: draining, %d requests inside", sum(self._region.tickets))
             case p.TellDrain(generation, delay_s, deadline_s):
-                self._send(generation, Drain(delay_s, int(deadline_s * _NS)))
-            case p.TellRetire(generation, deadline_s):
-                self._send(generation, Retire(int(deadline_s * _NS)))
+                reign = self._reigns.get(generation)  # it may have ended in this very turn
+                if reign is not None and reign.channel is not None:
+                    reign.channel.send(Drain(delay_s, int(deadline_s * _NS)))
             case p.Dump(generation):
                 _log.error("%s: still compiling; its stacks follow", self._name(generation))
                 self._signal(generation, STACK_SIGNAL)
@@ -319,11 +318,6 @@ class Master:
         """The life of a leader. Runs in its process."""
         self._region.lock.on_stuck = None  # the master kills, nobody else
         return self._boot_leader(post)
-
-    def _send(self, generation: int, order: Drain | Retire) -> None:
-        reign = self._reigns.get(generation)  # it may have ended in this very turn
-        if reign is not None and reign.channel is not None:
-            reign.channel.send(order)
 
     def _signal(self, generation: int, number: int) -> None:
         reign = self._reigns.get(generation)

@@ -86,17 +86,10 @@ class BeginDrain(msgspec.Struct, frozen=True):
 
 
 class TellDrain(msgspec.Struct, frozen=True):
-    """Tell the leader to drain its generation: the instance goes down."""
+    """Tell the leader to drain its generation."""
 
     generation: int
     delay_s: float
-    deadline_s: float
-
-
-class TellRetire(msgspec.Struct, frozen=True):
-    """Tell the leader to retire its generation: the next one has taken over."""
-
-    generation: int
     deadline_s: float
 
 
@@ -125,4 +118,4 @@ class Exit(msgspec.Struct, frozen=True):
     exit_code: int
 
 
-Action = Fork | BeginDrain | TellDrain | TellRetire | Dump | Kill | Tell | Exit
+Action = Fork | BeginDrain | TellDrain | Dump | Kill | Tell | Exit

@@ -38,6 +38,7 @@ class StepKind(enum.Enum):
     PYTHON = "python"
     PROMPT = "prompt"
     LLM = "llm"
+    PROMPTY = "prompty"
 
 
 class AccessKind(enum.Enum):
@@ -101,6 +102,33 @@ class LlmCall(msgspec.Struct, frozen=True):
     escaped: tuple[str, ...]
 
 
+class PromptyCall(msgspec.Struct, frozen=True):
+    """What a prompty asks of a model, and what it gives of the answer (contract section 4.2). Data only.
+
+    All values that it is called with are variables of the ``template``; none of them can change a role in it.
+    """
+
+    api: str  # "chat" | "completion"
+    model: object  # of the API: a deployment's or a model's name
+    connection: object | None  # of pfserve.values.connections; None: ``problem`` makes what each call raises
+    problem: Callable[[], Exception] | None
+    template: Callable[..., str]
+    parameters: Mapping[str, object]  # sent as they are
+    whole: bool  # give the answer as it came, not the text of its first choice
+    outputs: tuple[str, ...]  # of the model's JSON; empty for all of it
+
+    @property
+    def reads_json(self) -> bool:
+        """Whether the model's text is JSON, which is read."""
+        wanted = self.parameters.get("response_format")
+        return not self.whole and isinstance(wanted, dict) and wanted.get("type") == "json_object"
+
+    @property
+    def streams(self) -> bool:
+        """Whether a call gives a generator."""
+        return bool(self.parameters.get("stream")) and not self.reads_json
+
+
 class Step(msgspec.Struct, frozen=True):
     """One node, ready to call: ``function(**arguments)`` goes into ``frame[result]``.
 
@@ -119,7 +147,7 @@ class Step(msgspec.Struct, frozen=True):
     needs: tuple[int, ...]  # indexes of the steps whose results it reads, ascending
     guard: Guard | None
     source: str  # file:line of the node, for people
-    call: LlmCall | None = None
+    call: LlmCall | PromptyCall | None = None
     construct: Callable[[], Callable[..., object]] | None = None
     wraps: bool = False  # whatever it raises is told as its failure, promptflow's own exceptions too
 
@@ -200,11 +228,14 @@ class Plan(msgspec.Struct, frozen=True):
         """The number of slots of a request's frame."""
         return len(self.inputs) + len(self.literals) + len(self.steps) + (self.streaming is not None)
 
-    def streaming_models(self) -> list[tuple[LlmCall, object]]:
+    def streaming_models(self) -> list[tuple[LlmCall | PromptyCall, object]]:
         """The model calls that may be streamed, each with the model or deployment that the author gives it."""
         first = len(self.inputs)
-        found = []
+        found: list[tuple[LlmCall | PromptyCall, object]] = []
         for step in self.steps:
+            if isinstance(step.call, PromptyCall):
+                found += [(step.call, step.call.model)] if step.call.streams else []
+                continue
             given = {one.name: one.value.slot for one in step.arguments}
             slot = given.get("deployment_name", given.get("model"))
             if step.call and slot is not None and "stream" in given and first <= slot < first + len(self.literals):

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pfserve.config.snapshot import snapshot
 from pfserve.values import identity
-from pfserve.values.promptflow_errors import UserErrorException
+from pfserve.values.core_errors import RequiredEnvironmentVariablesNotSetError
 
 _MASK = "******"
 _UNSET_URLS = ("", "_")  # how promptflow's stores write "no address of its own"
@@ -145,7 +145,7 @@ class AzureOpenAIConnection(AadConnection):
         """The connection that ``AZURE_OPENAI_ENDPOINT``, ``AZURE_OPENAI_API_KEY`` and ``OPENAI_API_VERSION`` describe.
 
         Raises:
-            UserErrorException: the endpoint or the key is not set.
+            RequiredEnvironmentVariablesNotSetError: the endpoint or the key is not set.
         """
         given = _required(cls, "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_API_KEY")
         version = {"api_version": given["OPENAI_API_VERSION"]} if given.get("OPENAI_API_VERSION") else {}
@@ -174,7 +174,7 @@ class OpenAIConnection(StrongTypeConnection):
         """The connection that ``OPENAI_API_KEY``, ``OPENAI_BASE_URL`` and ``OPENAI_ORG_ID`` describe.
 
         Raises:
-            UserErrorException: the key is not set.
+            RequiredEnvironmentVariablesNotSetError: the key is not set.
         """
         given = _required(cls, "OPENAI_API_KEY")
         return cls(given["OPENAI_API_KEY"], given.get("OPENAI_ORG_ID"), given.get("OPENAI_BASE_URL"), name=name)
@@ -352,7 +352,7 @@ def _is_secret(annotation: object) -> bool:
 
 def _required(kind: type[Connection], *names: str) -> dict[str, str]:
     environ = snapshot()
-    missing = [name for name in names if not environ.get(name)]
-    if missing:
-        raise UserErrorException(f"Required environment variables {missing} to build {kind.__name__} not set.")
+    if not all(environ.get(name) for name in names):
+        told = f"Required environment variables {list(names)} to build {kind.__name__} not set."
+        raise RequiredEnvironmentVariablesNotSetError(told)
     return environ

@@ -31,6 +31,7 @@ _LONGEST_URL = 8192
 _LONGEST_KEY = 200
 _LONGEST_SHOWN = 200
 _BASIC_KEY = re.compile(r"data:(image/[^;]*);(base64|url|path)")
+_PROMPTY_TEXT = re.compile(r"(data:image/[^;\n]{0,100};(?:base64|url|path)):\s*(.*)\Z")
 _DATA_URL = re.compile(r"data:image/[^;,]{0,100};base64,")
 _WRONG_DICT = (
     "Invalid image input format. The image input should be a dictionary like: "
@@ -130,6 +131,30 @@ def images_reader(
     return read
 
 
+def prompty_images_reader(input_name: str, folder: Path | None = None, *, anywhere: bool = False) -> ReadImages:
+    """A function that puts an image in the place of a text ``data:image/png;base64: …``, or ``url`` or ``path``.
+
+    That is the only form that stands for an image in an input of a prompty, whatever its type (contract 4.2).
+    ``anywhere``: files outside of ``folder`` may be read too, for what the author of the prompty wrote. Otherwise as
+    what :func:`images_reader` gives.
+    """
+    forms = BasicForms(folder, anywhere=anywhere)
+
+    def read(value: object) -> object:
+        form = _PROMPTY_TEXT.match(value) if isinstance(value, str) and value.startswith("data:image/") else None
+        if form is None:
+            return value
+        whole: list[object] = [value]
+        holes: list[Hole] = []
+        try:
+            _put(whole, 0, forms.read({form[1]: form[2]}), holes)
+        except ImageProblem as problem:
+            raise image_failure(input_name, problem) from None
+        return Pending(whole, holes, input_name) if holes else whole[0]
+
+    return read
+
+
 def _replace_whole(whole: list[object], forms: Forms, holes: list[Hole]) -> None:
     """The value of an ``image`` input: one image, or a list of images."""
     images = whole[0] if isinstance(whole[0], list) else whole
@@ -166,8 +191,9 @@ def _put(holder: Holder, place: object, found: object, holes: list[Hole]) -> Non
 class Forms:
     """What stands for an image, whatever the format: texts. The formats add their dicts."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, anywhere: bool = False) -> None:
         self._folder = folder
+        self._anywhere = anywhere
 
     def read_dict(self, value: dict[object, object]) -> object | None:
         """What the dict stands for; None if it is just a dict.
@@ -202,7 +228,7 @@ class Forms:
         if self._folder is None:
             raise ImageProblem(f"Invalid image input: {shortened(given)}. {_NO_PATHS}")
         path = Path(os.path.normpath(self._folder / str(given)))
-        if not path.is_relative_to(os.path.normpath(self._folder)):
+        if not self._anywhere and not path.is_relative_to(os.path.normpath(self._folder)):
             raise ImageProblem(f"The file '{given}' does not lie in the folder of the flow.")
         try:
             return Image(path.read_bytes(), mime_type)

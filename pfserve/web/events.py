@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from pfserve.errors import UserError
-from pfserve.plan import Plan, StepKind
+from pfserve.plan import Plan, PromptyCall, Step, StepKind
 from pfserve.web.encode import encode_outputs, unserializable, without_nan
 from pfserve.web.heads import EVENTS
 
@@ -20,9 +20,15 @@ _encode = json.JSONEncoder(allow_nan=False).encode
 
 def can_stream(plan: Plan) -> bool:
     """Whether an output could be a generator: any python function may give one, and any model call."""
-    sources = {step.result for step in plan.steps if step.kind is not StepKind.PROMPT}
+    sources = {step.result for step in plan.steps if _can_give_generator(step)}
     shown = [spec.reference for spec in plan.outputs] + [plan.returned.value if plan.returned else None]
     return any(reference is not None and reference.slot in sources for reference in shown)
+
+
+def _can_give_generator(step: Step) -> bool:
+    if isinstance(step.call, PromptyCall):
+        return step.call.streams
+    return step.kind is not StepKind.PROMPT
 
 
 async def take_stream(outputs: dict[str, object]) -> tuple[str, Stream] | None:

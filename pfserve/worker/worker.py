@@ -23,7 +23,7 @@ from pfserve.admission import Gate
 from pfserve.config import ServeConfig
 from pfserve.errors import PortError
 from pfserve.execution import Executor, ThreadLane, attribute_prints
-from pfserve.llm import Models
+from pfserve.llm import Models, serve_models
 from pfserve.plan import Plan
 from pfserve.region import SeatState
 from pfserve.telemetry.model_calls import ModelCallCounter
@@ -32,7 +32,7 @@ from pfserve.web import Limits, Service, Settings
 from pfserve.worker.accept import Acceptor, connection_limit
 from pfserve.worker.beat import Beat
 from pfserve.worker.duty import Duty
-from pfserve.worker.messages import Drain, Ready, Replace, Retire, TryAgain
+from pfserve.worker.messages import Drain, Ready, Replace, TryAgain
 from pfserve.worker.vitals import Vitals
 
 _log = logging.getLogger("pfserve")
@@ -96,6 +96,7 @@ class Worker:
             on_exhausted=self._ask_replacement,
         )
         self._models = Models()
+        serve_models(loop, self._models)
         self._model_calls = ModelCallCounter(loop)
         MODEL_CALLS.set(self._model_calls.take)  # before there is a task: each has a copy of this context
         self._service = Service(
@@ -120,22 +121,22 @@ class Worker:
             max_connections=connection_limit(config.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
         self._beat = Beat(duty.region, duty.seat, loop, self._tick)
-        self._orders: asyncio.Queue[Drain | Retire] = asyncio.Queue()
+        self._orders: asyncio.Queue[Drain] = asyncio.Queue()
 
     async def run(self) -> int:
-        """Serve, then leave as ordered; a later order replaces an earlier one."""
+        """Serve, then drain as ordered; a later order replaces an earlier one."""
         self._start()
         order = await self._orders.get()
         while True:
-            leaving = self._loop.create_task(self._leave(order))
+            draining = self._loop.create_task(self._drain(order))
             newer = self._loop.create_task(self._orders.get())
-            either: list[asyncio.Task[Any]] = [leaving, newer]
+            either: list[asyncio.Task[Any]] = [draining, newer]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if leaving.done():
+            if draining.done():
                 newer.cancel()
-                leaving.result()
+                draining.result()
                 return 0
-            leaving.cancel()
+            draining.cancel()
             order = newer.result()
 
     def _start(self) -> None:
@@ -160,7 +161,7 @@ class Worker:
 
     def _hear_leader(self) -> None:
         for message in self._duty.channel.receive():
-            if isinstance(message, Drain | Retire):
+            if isinstance(message, Drain):
                 self._orders.put_nowait(message)
         if self._duty.channel.closed:  # without a leader nobody would reap, replace or drain this worker
             os._exit(0)
@@ -174,29 +175,18 @@ class Worker:
     def _ask_replacement(self) -> None:
         self._duty.channel.send(Replace("every thread of its lane hangs in a call that was given up"))
 
-    async def _leave(self, order: Drain | Retire) -> None:
-        dropped = await (self._drain(order) if isinstance(order, Drain) else self._retire(order))
+    async def _drain(self, order: Drain) -> None:
+        deadline_s = order.deadline_ns / _NS
+        await asyncio.sleep(min(order.delay_s, max(0.0, deadline_s - time.monotonic())))
+        self._duty.region.states[self._duty.seat] = SeatState.DRAINING
+        self._acceptor.stop_accepting()
+        if self._duty.region.draining:
+            self._stop_listening()
+        dropped = await self._service.finish(deadline_s)
         if dropped:
             _log.warning("seat %d (pid %d): %d requests lost at the deadline", self._duty.seat, os.getpid(), dropped)
         self._acceptor.close()
         await self._models.close()
-
-    async def _drain(self, order: Drain) -> int:
-        """The instance goes down: finish what has come, and send everybody away."""
-        deadline_s = order.deadline_ns / _NS
-        await asyncio.sleep(min(order.delay_s, max(0.0, deadline_s - time.monotonic())))
-        self._take_no_more()
-        self._stop_listening()
-        return await self._service.finish(deadline_s, self._acceptor.expects)
-
-    async def _retire(self, order: Retire) -> int:
-        """Others have taken over: they get everybody."""
-        self._take_no_more()
-        return await self._service.retire(self._acceptor.pass_on, self._acceptor.expects, order.deadline_ns / _NS)
-
-    def _take_no_more(self) -> None:
-        self._duty.region.states[self._duty.seat] = SeatState.DRAINING
-        self._acceptor.stop_accepting()
 
     def _stop_listening(self) -> None:
         """Let the kernel refuse new connections. Closing would not do: master and leader have the sockets too."""

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from pfserve.flow import locate_flow
 from serving import Answer, serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-FOLDERS = sorted(folder.name for folder in EXAMPLES.iterdir() if (folder / "flow.dag.yaml").exists())
+FILES = {folder.name: locate_flow(folder) for folder in EXAMPLES.iterdir() if folder.is_dir()}
+FOLDERS = sorted(FILES)
 
-SHOWN: dict[str, dict[str, Any]] = {
+SHOWN: dict[str, Any] = {
     "async-echo": {"answer": "You said: hello. Thank you."},
     "sync-echo": {"answer": "You said: hello. Thank you."},
     "chat": {"answer": "Stub 26754ca7 heard: And what is dew? *"},
@@ -26,6 +28,7 @@ SHOWN: dict[str, dict[str, Any]] = {
     "rag": {"answer": "Stub 3a55960d heard: How do I get salt off the *", "sources": ["care.txt"]},
     "image": {"size": {"width": 4, "height": 3}, "frame": {"data:image/png;base64": "iVBOR*"}},
     "cpu-bound": {"primes": 78498},
+    "prompty": "Stub 26754ca7 heard: And what is dew? *",
 }
 """The answers; ``*`` stands for more text. The stub's name for itself depends on every word that it is sent.
 
@@ -35,7 +38,7 @@ These names are those that the stub gives itself when promptflow runs the same f
 
 def shown_request(example: str) -> tuple[dict[str, str], str]:
     """Headers and body of the command in the second line of the flow."""
-    _, second, *_ = (EXAMPLES / example / "flow.dag.yaml").read_text().splitlines()
+    _, second, *_ = FILES[example].read_text().removeprefix("---\n").splitlines()
     found = re.fullmatch(
         rf"# Try it: pfserve serve examples/{example}( --[a-z-]+( \d+)?)*, then curl (?:-N -H '(.*)' )?-d '(.*)' "
         r"http://127\.0\.0\.1:8080/score",
@@ -46,7 +49,7 @@ def shown_request(example: str) -> tuple[dict[str, str], str]:
     return {name: value}, found[4]
 
 
-def merged(answer: Answer) -> dict[str, Any]:
+def merged(answer: Answer) -> Any:
     """The outputs, from one body or from the events of a stream."""
     if not answer.headers["content-type"].startswith("text/event-stream"):
         return answer.json
@@ -82,6 +85,15 @@ def test_the_model_answers_where_the_function_cannot():
     assert fits({"answer": "Stub fb32c700 heard: Who are you? *", "answered_by": "model"}, answer)
 
 
+def test_a_prompty_streams_its_answer_to_who_asks_for_that():
+    body = '{"question": "And what is dew?"}'
+    with serving(EXAMPLES / "prompty" / "chat.prompty", "--stub-llm", "--workers", "1") as server:
+        answer = server.ask(body=body, headers={"Accept": "text/event-stream"})
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert fits({"output": "Stub 33f56778 heard: And what is dew? *"}, merged(answer))
+        assert b'data: {"output": ""}' not in answer.body
+
+
 def test_a_check_needs_no_connection_either():
     command = [sys.executable, "-m", "pfserve", "check", str(EXAMPLES / "rag"), "--stub-llm"]
     done = subprocess.run(command, capture_output=True, timeout=60, check=False)
@@ -90,5 +102,5 @@ def test_a_check_needs_no_connection_either():
 
 
 def test_the_readme_lists_them_all():
-    listed = re.findall(r"^\| \[([a-z-]+)\]\(\1/flow\.dag\.yaml\) \|", (EXAMPLES / "README.md").read_text(), re.M)
-    assert sorted(listed) == FOLDERS
+    listed = re.findall(r"^\| \[([a-z-]+)\]\(\1/([a-z.]+)\) \|", (EXAMPLES / "README.md").read_text(), re.M)
+    assert dict(listed) == {example: file.name for example, file in FILES.items()}

@@ -46,6 +46,30 @@ def ask(question: Callable[[Models], Coroutine[Any, Any, T]]) -> T:
     return _pulled(thread, answer) if isinstance(answer, AsyncGenerator) else answer  # type: ignore[return-value]
 
 
+async def ask_async(question: Callable[[Models], Coroutine[Any, Any, T]]) -> T:
+    """Await a model's answer: by the worker's own client on its loop, by the thread's on every other loop.
+
+    Raises what the question raises.
+    """
+    from pfserve.llm import models_here
+
+    here = models_here()
+    if here is not None:
+        return await question(here)
+    thread = _thread()
+    answer = await asyncio.wrap_future(thread.start(question(thread.models)))
+    return _fetched(thread, answer) if isinstance(answer, AsyncGenerator) else answer  # type: ignore[return-value]
+
+
+async def _fetched(thread: ModelThread, pieces: AsyncGenerator[object, None]) -> AsyncGenerator[object, None]:
+    """The pieces of a stream of the thread's loop, on another loop."""
+    try:
+        while (piece := await asyncio.wrap_future(thread.start(_next(pieces)))) is not _END:
+            yield piece
+    finally:
+        thread.start(pieces.aclose())
+
+
 def _pulled(thread: ModelThread, pieces: AsyncGenerator[object, None]) -> Iterator[object]:
     """The pieces, each fetched when it is asked for. Closing the generator ends the model's work."""
     try:

@@ -24,7 +24,7 @@ def render(text: str, variables: Mapping[str, object], *, trim_blocks: bool = Tr
         JinjaTemplateError: the template is wrong, or failed.
     """
     try:
-        return _template(str(text), _sandboxed(), trim_blocks, keep_newline).render(variables)
+        return _template(str(text), sandboxed(), trim_blocks, keep_newline).render(variables)
     except Exception as problem:  # the template runs its author's expressions
         raise told(template_failure(problem)) from problem
 
@@ -60,5 +60,6 @@ def _template(text: str, sandboxed: bool, trim_blocks: bool, keep_newline: bool)
 
 
 @functools.cache
-def _sandboxed() -> bool:
+def sandboxed() -> bool:
+    """Whether templates are rendered in jinja2's sandbox."""
     return snapshot().get("PF_USE_SANDBOX_FOR_JINJA", "").lower() != "false"

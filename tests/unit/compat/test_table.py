@@ -115,9 +115,7 @@ def test_tools_that_are_a_distribution_of_their_own_are_named(promptflow):
 NOT_SERVED = [
     ("promptflow.client", "PFClient", lambda client: client()),
     ("promptflow.azure", "PFClient", lambda client: client.from_config()),
-    ("promptflow.core", "Flow", lambda flow: flow.load("x")),
-    ("promptflow.core", "Prompty", lambda prompty: prompty.load(source="x")),
-    ("promptflow.client", "load_flow", lambda load: load("x")),
+    ("promptflow.client", "load_run", lambda load: load("x")),
 ]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pfserve.errors import CompileError
-from pfserve.flow import flow_name, locate_flow, read_flow
+from pfserve.flow import flow_name, locate_flow
 
 FOUND = [
     # files in the folder, what is asked for, what is found
@@ -66,13 +66,6 @@ def test_a_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(("folder", "name"), [("echo", "echo"), ("my.flow", "my"), ("a.b.c", "a.b")])
 def test_the_name_is_the_folders_without_its_final_suffix(tmp_path: Path, folder: str, name: str) -> None:
     assert flow_name(tmp_path / folder / "flow.dag.yaml") == name
-
-
-def test_prompty_is_recognised_and_not_yet_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.prompty").touch()
-    with pytest.raises(CompileError, match=r"^a\.prompty: prompty files cannot be served by this version yet$"):
-        read_flow(tmp_path)
 
 
 MODEL = "flavors:\n  promptflow:\n    entry: inner.v1/flow.dag.yaml\n"
