@@ -151,10 +151,14 @@ class PayloadTooLarge(RequestError):
 
 
 class TooManyRequests(RequestError):
-    """The instance is full."""
+    """The instance is full. ``cause`` is what is counted: "full", "wait" or "deadline"."""
 
     status = 429
     code = "TooManyRequests"
+
+    def __init__(self, message: str, *, headers: dict[str, str] | None = None, cause: str = "full") -> None:
+        super().__init__(message, headers=headers)
+        self.cause = cause
 
 
 class HeadersTooLarge(RequestError):
@@ -169,7 +173,11 @@ class SystemFailure(RequestError):
 
 
 class Unavailable(RequestError):
-    """The instance drains, or holds too many bodies in flight."""
+    """The instance drains, or holds too many bodies in flight; ``cause`` is what is counted: "draining" or "bodies"."""
 
     status = 503
     code = "Unavailable"
+
+    def __init__(self, message: str, *, headers: dict[str, str] | None = None, cause: str = "draining") -> None:
+        super().__init__(message, headers=headers)
+        self.cause = cause

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+# Servers of the tests have an admin port only where a test asks for one: the default one is one a machine.
+os.environ["PFSERVE_ADMIN_PORT"] = "0"
 
 sys.path.insert(0, str(Path(__file__).parent))
 

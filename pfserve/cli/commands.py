@@ -8,6 +8,7 @@ from typing import BinaryIO
 import click
 
 from pfserve import __version__
+from pfserve.cli.control import reload_command, status_command
 from pfserve.cli.fetch_encodings import fetch_encodings
 from pfserve.cli.options import as_flags, flow_options, serve_options
 from pfserve.cli.stub_llm import stub_llm
@@ -140,6 +141,8 @@ def invoke(
 
 main.add_command(fetch_encodings)
 main.add_command(stub_llm)
+main.add_command(reload_command)
+main.add_command(status_command)
 
 
 def _body(pairs: tuple[str, ...], request_file: BinaryIO | None, data: str | None) -> bytes:

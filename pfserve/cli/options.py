@@ -54,6 +54,9 @@ _OF_THE_FLOW = ("connections", "connection", "variant", "init", "stub_llm")
 _METAVARS = {
     "host": "ADDRESS",
     "port": "N",
+    "admin_port": "N",
+    "admin_host": "ADDRESS",
+    "max_requests": "N",
     "workers": "N",
     "threads": "N",
     "max_concurrent_requests": "N",

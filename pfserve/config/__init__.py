@@ -3,7 +3,7 @@
 from pfserve.config.load import load_config
 from pfserve.config.model import ServeConfig
 from pfserve.config.settings import SETTINGS, Setting
-from pfserve.config.show import show_config
+from pfserve.config.show import setting_rows, show_config
 from pfserve.config.snapshot import snapshot
 
-__all__ = ["SETTINGS", "ServeConfig", "Setting", "load_config", "show_config", "snapshot"]
+__all__ = ["SETTINGS", "ServeConfig", "Setting", "load_config", "setting_rows", "show_config", "snapshot"]

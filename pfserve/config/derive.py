@@ -68,6 +68,11 @@ def drain_delay_s(asked: Choice | None, host: object) -> Choice:
     return Choice(0.0, "default on loopback") if is_loopback(str(host)) else Choice(5.0, "default")
 
 
+def admin_host(asked: Choice | None, host: Choice) -> Choice:
+    """That of the main port unless asked otherwise."""
+    return asked or Choice(host.value, f"{host.origin}, as --host" if host.origin != "default" else "default")
+
+
 def access_log(asked: Choice | None, log_format: object) -> Choice:
     """On for machines, off for people."""
     if asked is not None:

@@ -93,6 +93,7 @@ def _derived(choices: Mapping[str, Choice | None], site: Site, flow: str) -> dic
         "workers": derive.workers(choices["workers"], site),
         "max_concurrent_requests": derive.max_concurrent_requests(choices["max_concurrent_requests"], site),
         "drain_delay_s": derive.drain_delay_s(choices["drain_delay_s"], made["host"].value),
+        "admin_host": derive.admin_host(choices["admin_host"], made["host"]),
         "access_log": derive.access_log(choices["access_log"], made["log_format"].value),
         "jinja_sandbox": derive.jinja_sandbox(made["jinja_sandbox"]),
         "connections": derive.connections(choices["connections"], site, flow),

@@ -32,6 +32,12 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     cors: str  # the origin that is allowed, "*" as promptflow, "" for none
     stream_errors: bool = False  # an event tells why a stream is cut
     pidfile: str  # an absolute path, "" for none
+    runtime_folder: str = ""  # "" for one of our own in /tmp
+    admin_host: str = "127.0.0.1"
+    admin_port: int = 0  # 0: none
+    expose_admin: bool = False
+    max_requests: int = 0  # of one worker process, before it is replaced; 0: any number
+    max_rss_bytes: int = 0  # the same
     preload: bool
     stub_llm: bool = False
     environment: Mapping[str, str]  # --env and --env-file: they win over the process environment

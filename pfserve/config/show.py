@@ -12,11 +12,16 @@ _HEAD = ("setting", "value", "unit", "origin")
 
 def show_config(config: ServeConfig) -> str:
     """An aligned table in the operator's units; of added environment variables only the names."""
-    rows = [_HEAD, *(_row(setting, config) for setting in SETTINGS), _environment_row(config)]
+    rows = [_HEAD, *setting_rows(config)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def setting_rows(config: ServeConfig) -> list[tuple[str, str, str, str]]:
+    """The rows of that table: name, value, unit and origin."""
+    return [*(_row(setting, config) for setting in SETTINGS), _environment_row(config)]
 
 
 def _row(setting: Setting, config: ServeConfig) -> tuple[str, str, str, str]:

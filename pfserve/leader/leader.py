@@ -22,7 +22,7 @@ from pfserve.leader import protocol as p
 from pfserve.leader.intake import native_threads, take_in, why_unshareable
 from pfserve.leader.roster import Patience, Phase, Roster
 from pfserve.plan import Plan
-from pfserve.region import Region
+from pfserve.region import Page, Region
 from pfserve.worker.bell import Bell
 from pfserve.worker.channel import Channel, channel_pair
 from pfserve.worker.duty import Duty
@@ -67,9 +67,13 @@ def run_leader(post: Post, load: Load, work: Work) -> int:
         post.channel.send(Waits(plan.waiting.reason))
         if not post.may_wait:
             return 0
-    post.channel.send(Compiled())
+    post.channel.send(_compiled(plan))
     _freeze_heap()
     return Leader(post, plan, load, work).run()
+
+
+def _compiled(plan: Plan | None) -> Compiled:
+    return Compiled(plan.flow_name, plan.kind, plan.fingerprint, len(plan.steps)) if plan else Compiled()
 
 
 class _CannotShare(Exception):
@@ -107,11 +111,13 @@ def _freeze_heap() -> None:
 
 
 def _fail(channel: Channel, exit_code: int, message: str) -> int:
+    detail = message
     if exit_code == CompileError.exit_code:
         print(f"pfserve: error: the flow does not compile\n{message}", file=sys.stderr, flush=True)
+        detail = f"the flow does not compile\n{message}"
         first, *more = message.splitlines() or [""]
         message = f"the flow does not compile: {first}" + (f" (and {len(more)} more)" if more else "")
-    channel.send(BootFailed(exit_code, message))
+    channel.send(BootFailed(exit_code, message, detail))
     return exit_code
 
 
@@ -185,8 +191,8 @@ class Leader:
                     self._events.append(p.FailedToBoot(hand.seat, exit_code, text))
                 case Waits() | TryAgain():
                     self._post.channel.send(message)
-                case Replace(reason):
-                    self._events.append(p.AskedReplacement(hand.seat, reason))
+                case Replace(reason, is_routine):
+                    self._events.append(p.AskedReplacement(hand.seat, reason, is_routine))
 
     def _reap(self) -> None:
         """Take the exit of every child. Those that user code forked on import are none of ours."""
@@ -209,6 +215,7 @@ class Leader:
         self._bell.forget(hand.channel)
         hand.channel.close()
         del self._hands[hand.seat]
+        self._page(hand.seat).count_departure(self._roster.departure(hand.seat))
         self._post.region.vacate(hand.seat)
         self._events.append(p.Exited(hand.seat, how))
 
@@ -253,6 +260,7 @@ class Leader:
         finally:
             theirs.close()
         region.pids[seat] = pid
+        self._page(seat).count_start()
         self._hands[seat] = _Hand(seat, pid, ours)
         self._bell.watch(ours)
 
@@ -285,6 +293,9 @@ class Leader:
         self._exit_code = exit_code
         if exit_code:
             _fail(self._post.channel, exit_code, message)
+
+    def _page(self, seat: int) -> Page:
+        return self._post.region.ledger.pages[seat]
 
     def _name(self, hand: _Hand) -> str:
         return f"generation {self._post.generation}, seat {hand.seat}, worker pid {hand.pid}"

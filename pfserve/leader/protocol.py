@@ -29,10 +29,11 @@ class FailedToBoot(msgspec.Struct, frozen=True):
 
 
 class AskedReplacement(msgspec.Struct, frozen=True):
-    """The worker still answers but is of no more use."""
+    """The worker still answers but is of no more use; if that is routine, it serves well and can wait."""
 
     seat: int
     reason: str
+    is_routine: bool = False
 
 
 class Exited(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ replaces goes.
 from __future__ import annotations
 
 import enum
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -29,6 +30,7 @@ from pfserve.leader.protocol import (
     Spawn,
     TellDrain,
 )
+from pfserve.region import Departure
 
 
 class Phase(enum.Enum):
@@ -66,6 +68,7 @@ class Patience(msgspec.Struct, frozen=True):
     longest_backoff_s: float = 1.0
     boot_deaths: int = 3  # silent deaths before any worker was ever ready
     replacement_window_s: float = 60.0
+    recycle_pause_s: float = 5.0  # between two routine replacements
     late_s: float = 0.5  # a drained worker may be so late before it is killed
     own_pause_s: float = 5.0  # a leader that slept this long was itself stopped, and so were its workers
 
@@ -81,6 +84,7 @@ class Member:
         self.leave_by_s = 0.0  # SPENT, LEAVING: killed when this has passed
         self.was_ready = False
         self.wish = ""  # why it asked for its replacement
+        self.is_routine = False  # the wish, and later the reason, is
         self.reason = ""  # why it goes
 
     def move(self, phase: Phase, now_s: float) -> None:
@@ -106,6 +110,7 @@ class Roster:
         self._boot_deaths = 0
         self._young_deaths: deque[float] = deque()
         self._replacements: deque[float] = deque()
+        self._recycle_after_s = 0.0
         self._spawn_after_s = 0.0
         self._decided_s: float | None = None
         self._trust_beats_after_s = 0.0
@@ -114,11 +119,22 @@ class Roster:
         """Where the process on the seat is in its life."""
         return self._members[seat].phase
 
+    def departure(self, seat: int) -> Departure:
+        """How it is to be counted that the process on the seat has ended."""
+        member = self._members[seat]
+        if member.phase is Phase.LIVE or (member.phase is Phase.BOOTING and self._drain is None):
+            return Departure.CRASHED
+        if member.is_routine:
+            return Departure.RECYCLED
+        return Departure.STUCK if self._drain is None else Departure.DRAINED
+
     def wake_after_s(self, now_s: float) -> float:
         """How long the leader may sleep if nothing happens, in seconds."""
         waits = self._spawn_after_s > now_s and self._missing() > 0
         times = [self._spawn_after_s] if waits else []
         times += [m.leave_by_s for m in self._in(Phase.SPENT, Phase.LEAVING)]
+        dumped = [m.since_s + self._patience.dump_s for m in self._in(Phase.SPENT)]
+        times += [time_s for time_s in dumped if time_s > now_s]
         return min([1.0, *(max(0.0, time_s - now_s) for time_s in times)])
 
     def decide(self, now_s: float, events: Iterable[Event]) -> list[Action]:
@@ -146,8 +162,8 @@ class Roster:
                 self._members[seat].reason = message
                 if not self._anyone_was_ready:
                     self._halt(exit_code, message)
-            case AskedReplacement(seat, reason):
-                self._members[seat].wish = reason
+            case AskedReplacement(seat, reason, is_routine):
+                self._note_wish(self._members[seat], reason, is_routine)
             case Exited(seat, how):
                 self._note_exit(now_s, self._members[seat], how)
             case AskedDrain():
@@ -160,12 +176,17 @@ class Roster:
         member.beat_s = now_s
         member.was_ready = self._anyone_was_ready = True
 
+    def _note_wish(self, member: Member, reason: str, is_routine: bool) -> None:
+        if not is_routine or (member.phase is Phase.LIVE and not member.wish):  # it does not hide a serious one
+            member.wish, member.is_routine = reason, is_routine
+
     def _note_exit(self, now_s: float, member: Member, how: str) -> None:
         phase, was_ready, reason = member.phase, member.was_ready, member.reason
         young = not was_ready or now_s - member.since_s < self._patience.young_s
         wanted = was_ready and phase is not Phase.LIVE
         member.move(Phase.EMPTY, now_s)
         member.was_ready, member.wish, member.reason, member.beat_s = False, "", "", 0.0
+        member.is_routine = False
         if wanted or self._drain is not None or not young:
             return
         self._note_young_death(now_s, f"the worker on seat {member.seat} {reason or how}", boot_hung=bool(reason))
@@ -205,6 +226,7 @@ class Roster:
     def _keep(self, now_s: float) -> None:
         self._find_late_boots(now_s)
         self._find_worn(now_s)
+        self._recycle(now_s)
         self._relieve(now_s)
         for member in self._in(Phase.LEAVING):
             if now_s >= member.leave_by_s:
@@ -224,11 +246,26 @@ class Roster:
     def _find_worn(self, now_s: float) -> None:
         """Retire those that are stuck or asked for it. Their stacks tell the operator what they hang on."""
         for member in self._in(Phase.LIVE):
-            reason = member.wish or self._stuck(now_s, member)
+            stuck = self._stuck(now_s, member)
+            member.is_routine = member.is_routine and not stuck
+            if member.is_routine:
+                continue
+            reason = stuck or member.wish
             if reason and self._may_replace(now_s):
                 self._replacements.append(now_s)
                 self._retire(now_s, member, self._patience.boot_timeout_s, reason)
                 self._actions.append(Dump(member.seat, reason))
+
+    def _recycle(self, now_s: float) -> None:
+        """Replace one of those that have served enough: one at a time, so that the others serve meanwhile.
+
+        Two seats must be free, one of them for the replacement of a stuck worker: recycled ones may take long to go.
+        """
+        tired = [member for member in self._in(Phase.LIVE) if member.is_routine]
+        busy = self._in(Phase.BOOTING, Phase.SPENT) or len(self._in(Phase.EMPTY)) < 2 or self._missing()
+        if tired and not busy and now_s >= self._recycle_after_s:
+            self._recycle_after_s = now_s + self._patience.recycle_pause_s
+            self._retire(now_s, tired[0], math.inf, tired[0].wish)
 
     def _stuck(self, now_s: float, member: Member) -> str:
         age_s = now_s - member.beat_s
@@ -244,12 +281,13 @@ class Roster:
     def _relieve(self, now_s: float) -> None:
         """Let those go whose replacement is ready, or has not got ready in time."""
         for member in self._in(Phase.SPENT):
+            stuck = self._stuck(now_s, member)
             relieved = member.was_ready and not self._missing() and not self._in(Phase.BOOTING)
-            if not relieved and now_s < member.leave_by_s:
+            if not relieved and now_s < member.leave_by_s and not (member.is_routine and stuck):
                 continue
-            if member.was_ready and not self._stuck(now_s, member):
+            if member.was_ready and not stuck:
                 self._send_off(now_s, member, 0.0, now_s + self._patience.finish_s, member.reason)
-            else:
+            elif now_s >= member.since_s + self._patience.dump_s:  # its stack is being written
                 self._kill(now_s, member, member.reason)
 
     def _fill(self, now_s: float) -> None:

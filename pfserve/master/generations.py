@@ -22,6 +22,7 @@ from pfserve.master.protocol import (
     Compiled,
     Dump,
     Emptied,
+    EndReload,
     Event,
     Exit,
     Failed,
@@ -29,6 +30,7 @@ from pfserve.master.protocol import (
     FoundUnshareable,
     Kill,
     LeaderExited,
+    RefuseReload,
     Tell,
     TellDrain,
     Waits,
@@ -92,6 +94,7 @@ class Generation:
         self.deadline_s = 0.0  # 0 until it was told to drain
         self.exit_code: int | None = None  # what it said it would exit with
         self.message = ""
+        self.detail = ""
 
     def move(self, phase: Phase, now_s: float) -> None:
         """Enter a phase."""
@@ -114,6 +117,7 @@ class Generations:
         self._retry_after_s = 0.0
         self._retried_s = 0.0
         self._stopping = False
+        self._reloading = False  # a reload was begun and its end is not told
         self._actions: list[Action] = []
         self._ended = False
 
@@ -131,6 +135,10 @@ class Generations:
         """Whether nobody serves the flow itself: it cannot be compiled yet."""
         live = self._in(Phase.LIVE)
         return bool(live) and all(generation.waits for generation in live)
+
+    def all(self) -> list[tuple[int, int, Phase]]:
+        """Every generation that is not forgotten: its number, its block and where it is in its life."""
+        return [(generation.number, generation.block, generation.phase) for generation in self._all.values()]
 
     def wake_after_s(self, now_s: float) -> float:
         """How long the master may sleep if nothing happens, in seconds."""
@@ -162,8 +170,8 @@ class Generations:
         match event:
             case AskedStop():
                 self._note_stop(now_s)
-            case AskedReload():
-                self._note_reload()
+            case AskedReload(client):
+                self._note_reload(client)
             case Compiled(number):
                 if self._all[number].phase is Phase.COMPILING:
                     self._all[number].move(Phase.STARTING, now_s)
@@ -178,8 +186,9 @@ class Generations:
                 self._tell(
                     f"generation {number}: the flow cannot be shared by a fork ({reason}); compiling in each worker"
                 )
-            case Failed(number, exit_code, message):
-                self._all[number].exit_code, self._all[number].message = exit_code, message
+            case Failed(number, exit_code, message, detail):
+                failed = self._all[number]
+                failed.exit_code, failed.message, failed.detail = exit_code, message, detail
             case LeaderExited(number, how):
                 self._note_leader_exit(now_s, self._all[number], how)
             case Emptied(number):
@@ -190,6 +199,7 @@ class Generations:
             self._kill_all(now_s, "asked to stop now")
             return
         self._stopping, self._wanted = True, None
+        self._end_reload(0, "the server was asked to stop")
         self._actions.append(BeginDrain())
         deadline_s = now_s + self._terms.grace_s
         for generation in self._in(Phase.LIVE, Phase.DRAINING, Phase.STARTING):
@@ -197,12 +207,13 @@ class Generations:
         for generation in self._in(Phase.COMPILING):
             self._kill(now_s, generation, "asked to stop before it was ready")
 
-    def _note_reload(self) -> None:
+    def _note_reload(self, client: int) -> None:
         if self._stopping:
-            self._tell("no reload: the server is stopping")
+            self._refuse_reload(client, "the server is stopping")
         elif self._wanted is not None or self._in(Phase.COMPILING, Phase.STARTING):
-            self._tell("no reload: a generation is just getting ready")
+            self._refuse_reload(client, "a generation is just getting ready")
         else:
+            self._reloading = True
             self._wanted = self._terms.preload
             if self._free_block() is None:
                 self._tell("the reload waits until an old generation has finished")
@@ -221,6 +232,7 @@ class Generations:
             return
         ready.move(Phase.LIVE, now_s)
         ready.was_live = True
+        self._end_reload(ready.number, "")
         for old in self._in(Phase.LIVE):
             if old is not ready:
                 self._drain(now_s, old, 0.0, now_s + self._terms.request_timeout_s)
@@ -232,11 +244,11 @@ class Generations:
         if gone.must_split:
             self._wanted = False
         elif gone.waits and self.waits:  # as it was before
-            return
+            self._end_reload(gone.number, gone.waits.strip())
         elif self._in(Phase.LIVE):
-            self._tell(
-                f"generation {gone.number} failed ({gone.message or gone.waits.strip() or how}); the one before goes on"
-            )
+            why = gone.message or gone.waits.strip() or how
+            self._end_reload(gone.number, gone.detail or why)
+            self._tell(f"generation {gone.number} failed ({why}); the one before goes on")
         elif gone.was_live and gone.exit_code is None:
             self._note_death(now_s, gone, how)
         else:
@@ -308,6 +320,16 @@ class Generations:
     def _kill_all(self, now_s: float, reason: str) -> None:
         for generation in self._in(Phase.COMPILING, Phase.STARTING, Phase.LIVE, Phase.DRAINING):
             self._kill(now_s, generation, reason)
+
+    def _refuse_reload(self, client: int, reason: str) -> None:
+        self._tell(f"no reload: {reason}")
+        if client:
+            self._actions.append(RefuseReload(client, reason))
+
+    def _end_reload(self, generation: int, failure: str) -> None:
+        if self._reloading:
+            self._reloading = False
+            self._actions.append(EndReload(generation, failure))
 
     def _exit(self, exit_code: int) -> None:
         self._ended = True

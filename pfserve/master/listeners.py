@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import socket
+from collections.abc import Iterable
 
 from pfserve.errors import PortError
+
+_log = logging.getLogger("pfserve")
 
 # "localhost" often names ::1 on machines and in containers that have no IPv6: one address that works is enough.
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
@@ -45,6 +49,45 @@ def bind(host: str, port: int) -> tuple[socket.socket, ...]:
     if absent is not None and not bound:
         raise absent
     return tuple(bound)
+
+
+def bind_admin(host: str, port: int, main: Iterable[socket.socket], *, is_default: bool) -> tuple[socket.socket, ...]:
+    """Bind the admin port and listen on it; none for port 0.
+
+    The default port taken is no reason not to start, since a second server on one machine is nothing odd: there is
+    no admin port then, and a WARNING. Its sockets listen at once: what comes before the monitor is there waits for it.
+
+    Raises:
+        PortError: a port that was asked for cannot be had.
+    """
+    if not port:
+        return ()
+    try:
+        if port in {listener.getsockname()[1] for listener in main if listener.family != socket.AF_UNIX}:
+            raise PortError(f"{host}:{port} is the main port")
+        return _listening(bind(host, port), f"{_shown(host)}:{port}")
+    except PortError as problem:
+        if not is_default:
+            raise PortError(f"admin port: {problem} (--admin-port sets it, 0 turns it off)") from None
+        _log.warning("no admin port: %s (--admin-port sets another, 0 turns it off)", problem)
+        return ()
+
+
+def _listening(listeners: tuple[socket.socket, ...], place: str) -> tuple[socket.socket, ...]:
+    try:
+        for listener in listeners:
+            listener.listen(128)
+    except OSError as problem:  # two servers that start at once can both bind; only one may listen
+        for listener in listeners:
+            listener.close()
+        raise PortError(f"cannot listen on {place}: {problem.strerror}") from None
+    return listeners
+
+
+def port_of(listeners: tuple[socket.socket, ...]) -> int:
+    """The port of bound sockets, 0 for none."""
+    ports = [listener.getsockname()[1] for listener in listeners if listener.family != socket.AF_UNIX]
+    return int(ports[0]) if ports else 0
 
 
 def url_of(listener: socket.socket) -> str:

@@ -12,28 +12,39 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
+import msgspec
+
+from pfserve import __version__
 from pfserve.config import ServeConfig
 from pfserve.leader import Post, describe_exit, lead
 from pfserve.master import protocol as p
-from pfserve.master.generations import Generations, Terms
+from pfserve.master.control import Control
+from pfserve.master.generations import Generations, Phase, Terms
 from pfserve.master.kin import children, end_all
-from pfserve.master.listeners import bind, url_of
+from pfserve.master.listeners import bind, bind_admin, port_of, url_of
 from pfserve.master.pidfile import pidfile
-from pfserve.region import Region, SeatState
+from pfserve.master.reign import Reign, is_gone
+from pfserve.master.scribe import Scribe
+from pfserve.master.watchman import Watchman
+from pfserve.region import Departure, Fact, PlanFacts, Region, SeatState
 from pfserve.region.watch import HeldLockWatch
+from pfserve.telemetry.admin import Admin
 from pfserve.telemetry.logs import configure
+from pfserve.telemetry.vitals import Vitals
 from pfserve.worker.bell import Bell
 from pfserve.worker.channel import Channel, channel_pair
 from pfserve.worker.inbox import Inbox, hand_over
 from pfserve.worker.lifeline import (
     STACK_SIGNAL,
+    Closable,
     adopt_orphans,
     fork_child,
     hold_standard_descriptors,
     raise_descriptor_limit,
 )
-from pfserve.worker.messages import BootFailed, Compiled, Drain, Message, Ready, TryAgain, Unshareable, Waits
+from pfserve.worker.messages import Compiled, Drain, Ready
 
 _log = logging.getLogger("pfserve")
 _NS = 1_000_000_000
@@ -46,11 +57,18 @@ HELD_TOO_LONG_S = 1.0
 BootLeader = Callable[[Post], int]
 
 
+class Sockets(NamedTuple):
+    """What the master has bound."""
+
+    main: tuple[socket.socket, ...]
+    admin: tuple[socket.socket, ...]
+
+
 def run_master(config: ServeConfig, boot_leader: BootLeader = lead) -> int:
     """Serve until asked to stop; give the exit code. ``boot_leader`` is the life of a leader, run in its own process.
 
     Raises:
-        PortError: the address cannot be bound.
+        PortError: an address cannot be bound.
         ConfigError: the pid file cannot be written.
         BootError: this machine's C library lacks the lock of the shared region.
     """
@@ -59,9 +77,11 @@ def run_master(config: ServeConfig, boot_leader: BootLeader = lead) -> int:
     raise_descriptor_limit()
     _open_log(config)
     listeners = bind(config.host, config.port)
-    region = Region(config.max_concurrent_requests, BLOCKS * _block_size(config))
+    is_default = _origin(config, "admin_port") == "default"
+    sockets = Sockets(listeners, bind_admin(config.admin_host, config.admin_port, listeners, is_default=is_default))
+    region = Region(config.max_concurrent_requests, BLOCKS * _block_size(config), BLOCKS)
     with pidfile(config.pidfile, config.origins.get("pidfile", "")):
-        return Master(config, listeners, region, boot_leader, started_s).run()
+        return Master(config, sockets, region, boot_leader, started_s).run()
 
 
 def _open_log(config: ServeConfig) -> None:
@@ -86,30 +106,20 @@ def _block_size(config: ServeConfig) -> int:
     return config.workers + SPARE_SEATS
 
 
-class _Reign:
-    """A leader of ours: its process, our end of its channel, its seats."""
-
-    def __init__(self, generation: int, seats: range, started_s: float) -> None:
-        self.generation = generation
-        self.seats = seats
-        self.started_s = started_s
-        self.pid = 0  # before the fork, and once it is reaped
-        self.channel: Channel | None = None
-
-
 class Master:
     """The poll loop around the generations."""
 
     def __init__(
         self,
         config: ServeConfig,
-        listeners: tuple[socket.socket, ...],
+        sockets: Sockets,
         region: Region,
         boot_leader: BootLeader,
         started_s: float,
     ) -> None:
         self._config = config
-        self._listeners = listeners
+        self._listeners = sockets.main
+        self._admin_listeners = sockets.admin
         self._region = region
         self._inboxes = {seat: Inbox() for seat in range(region.seats)}
         self._boot_leader = boot_leader
@@ -125,7 +135,10 @@ class Master:
             )
         )
         self._bell = Bell([signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD])
-        self._reigns: dict[int, _Reign] = {}  # by generation
+        self._reigns: dict[int, Reign] = {}  # by generation
+        self._scribe = Scribe(region)
+        self._watchman = Watchman(config, region, sockets.admin)
+        self._control = Control(self._bell, self._note_reload_asked, self._give_status)
         self._lock_watch = HeldLockWatch(HELD_TOO_LONG_S)
         self._born_with: set[int] = set()  # children that this process had before it was the master
         self._events: list[p.Event] = []
@@ -151,6 +164,8 @@ class Master:
         for action in self._generations.decide(time.monotonic(), events):
             self._do(action)
         self._region.waiting = self._generations.waits
+        self._scribe.note_turn(time.monotonic_ns(), self._seen_generations())
+        self._watchman.turn(time.monotonic(), [self._bell, self._control, *self._listeners, *self._channels()])
         return self._exit_code
 
     def _prepare(self) -> None:
@@ -158,16 +173,38 @@ class Master:
         adopt_orphans()
         self._region.lock.on_stuck = self._kill_lock_holder
         self._bell.open()
+        self._scribe.begin(self._started_s, (port_of(self._listeners), port_of(self._admin_listeners)))
+        self._control.open(self._config.pidfile, self._config.runtime_folder, port_of(self._listeners))
+        for listener in self._admin_listeners:
+            _log.info("admin port: %s", url_of(listener))
 
     def _sleep(self) -> None:
-        timeout_s = min(BEAT_S, self._generations.wake_after_s(time.monotonic()))
+        now_s = time.monotonic()
+        timeout_s = min(BEAT_S, self._generations.wake_after_s(now_s), self._watchman.wake_after_s(now_s))
         for number in self._bell.wait(timeout_s):
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._events.append(p.AskedStop())
             elif number == signal.SIGHUP:
                 self._events.append(p.AskedReload())
 
+        self._control.turn()
+
     # -- what happens
+
+    def _note_reload_asked(self, client: int) -> None:
+        self._events.append(p.AskedReload(client))
+
+    def _give_status(self) -> bytes:
+        vitals = Vitals(self._region, self._config.stuck_after_s)
+        return Admin(self._config, self._region, vitals, __version__).status()
+
+    def _seen_generations(self) -> list[tuple[int, int, Phase, int]]:
+        reigns = self._reigns
+        known = [one for one in self._generations.all() if one[0] in reigns]
+        return [(number, block, phase, reigns[number].pid) for number, block, phase in known]
+
+    def _channels(self) -> list[Channel]:
+        return [reign.channel for reign in self._reigns.values() if reign.channel is not None]
 
     def _beat(self) -> None:
         self._region.master_beat_ns = time.monotonic_ns()
@@ -191,16 +228,18 @@ class Master:
             if channel is None:
                 continue
             for message in channel.receive():
-                if isinstance(message, Ready):
+                if isinstance(message, Compiled):
+                    self._scribe.note_compiled(reign.block, PlanFacts(*msgspec.structs.astuple(message)))
+                elif isinstance(message, Ready):
                     self._region.serving_generation = generation
                     self._tell_ready(generation)
-                event = _event_of(generation, message)
+                event = p.event_of(generation, message)
                 if event is not None:
                     self._events.append(event)
             if channel.closed:
                 self._hang_up(reign)
 
-    def _hang_up(self, reign: _Reign) -> None:
+    def _hang_up(self, reign: Reign) -> None:
         if reign.channel is not None:
             self._bell.forget(reign.channel)
             reign.channel.close()
@@ -219,11 +258,14 @@ class Master:
             self._note_exit(pid, status)
 
     def _note_exit(self, pid: int, status: int) -> None:
+        self._watchman.note_exit(pid, status)
         for reign in self._reigns.values():
             if reign.pid == pid:
                 self._hear_leaders()  # its last words come before its death
                 self._hang_up(reign)
                 reign.pid = 0
+                if self._generations.phase(reign.generation) is Phase.LIVE:
+                    self._scribe.count(Fact.LEADERS_LOST)
                 self._events.append(p.LeaderExited(reign.generation, describe_exit(status)))
         for seat in range(self._region.seats):
             if self._region.pids[seat] == pid:
@@ -233,7 +275,7 @@ class Master:
         """Empty the seats of generations that have lost their leader; a generation without any is over."""
         for reign in [reign for reign in self._reigns.values() if not reign.pid]:
             for seat in reign.seats:
-                if self._region.states[seat] != SeatState.EMPTY and _is_gone(self._region.pids[seat]):
+                if self._region.states[seat] != SeatState.EMPTY and is_gone(self._region.pids[seat]):
                     self._vacate(seat)
             if all(self._region.states[seat] == SeatState.EMPTY for seat in reign.seats):
                 del self._reigns[reign.generation]
@@ -248,10 +290,13 @@ class Master:
     def _vacate(self, seat: int) -> None:
         if lost := self._region.tickets[seat]:
             _log.warning("seat %d: %d requests lost with worker pid %d", seat, lost, self._region.pids[seat])
+        if self._region.states[seat] != SeatState.EMPTY:
+            self._region.ledger.pages[seat].count_departure(Departure.CRASHED)
         self._region.vacate(seat)
 
     def _tell_ready(self, generation: int) -> None:
         config = self._config
+        self._scribe.note_ready(generation, time.monotonic() - self._reigns[generation].started_s)
         _log.info(
             "generation %d: %d workers ready after %.2f s; serving on %s",
             generation,
@@ -281,6 +326,9 @@ class Master:
                 self._signal(generation, signal.SIGKILL)
             case p.Tell(text):
                 _log.warning("%s", text)
+                self._control.tell(text)
+            case p.RefuseReload() | p.EndReload():
+                self._answer_reload(action)
             case p.Exit(exit_code):
                 self._exit_code = exit_code
 
@@ -299,11 +347,11 @@ class Master:
             preload,
             may_wait=not self._generations.serves,
         )
-        others = [reign.channel for reign in self._reigns.values() if reign.channel is not None]
+        others: list[Closable] = [self._bell, self._control, self._watchman, *self._admin_listeners, *self._channels()]
         started_s = time.monotonic() if generation > 1 else self._started_s
-        self._reigns[generation] = reign = _Reign(generation, seats, started_s)
+        self._reigns[generation] = reign = Reign(generation, block, seats, started_s)
         try:
-            reign.pid = fork_child(lambda: self._lead(post), not_yours=[self._bell, ours, *others])
+            reign.pid = fork_child(lambda: self._lead(post), not_yours=[ours, *others])
         except OSError as problem:
             ours.close()
             self._events.append(p.LeaderExited(generation, f"could not be forked: {problem.strerror}"))
@@ -313,6 +361,14 @@ class Master:
         reign.channel = ours
         self._bell.watch(ours)
         _log.info("%s: started", self._name(generation))
+
+    def _answer_reload(self, action: p.RefuseReload | p.EndReload) -> None:
+        if isinstance(action, p.RefuseReload):
+            self._control.refuse(action.client, action.reason)
+            return
+        generation, failure = action.generation, action.failure
+        self._scribe.count(Fact.RELOADS_FAILED if failure else Fact.RELOADS_OK)
+        self._control.end_reload(ok=not failure, message=failure or f"generation {generation} serves")
 
     def _lead(self, post: Post) -> int:
         """The life of a leader. Runs in its process."""
@@ -330,37 +386,9 @@ class Master:
 
     def _end(self) -> None:
         """Leave nothing behind: no process, no bound port."""
-        ours = {*self._region.pids, *(reign.pid for reign in self._reigns.values())}
+        self._control.remove()
+        ours = {self._watchman.pid, *self._region.pids, *(reign.pid for reign in self._reigns.values())}
         if strays := end_all(spare=self._born_with) - ours:
             _log.warning("killed %d processes that the flow's code had left behind", len(strays))
-        for listener in self._listeners:
+        for listener in (*self._listeners, *self._admin_listeners):
             listener.close()
-
-
-def _event_of(generation: int, message: Message) -> p.Event | None:  # noqa: PLR0911 - one case a message
-    """What it is for the decisions that a leader says."""
-    match message:
-        case Compiled():
-            return p.Compiled(generation)
-        case Unshareable(reason):
-            return p.FoundUnshareable(generation, reason)
-        case Waits(reason):
-            return p.Waits(generation, reason)
-        case TryAgain():
-            return p.AskedTryAgain()
-        case Ready():
-            return p.BecameReady(generation)
-        case BootFailed(exit_code, text):
-            return p.Failed(generation, exit_code, text)
-    return None
-
-
-def _is_gone(pid: int) -> bool:
-    """Whether an orphaned worker is neither alive nor waiting to be reaped: its leader had reaped it."""
-    if pid == 0:
-        return True
-    try:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:  # as sub-reaper this process is the parent of all orphans of the tree
-        return True
-    return False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from pfserve.worker import messages as m
+
 # -- Events ----------------------------------------------------------------------------------------
 
 
@@ -12,7 +14,9 @@ class AskedStop(msgspec.Struct, frozen=True):
 
 
 class AskedReload(msgspec.Struct, frozen=True):
-    """SIGHUP."""
+    """SIGHUP, or a client of the control socket, whose number is then not 0."""
+
+    client: int = 0
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -46,11 +50,12 @@ class AskedTryAgain(msgspec.Struct, frozen=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """The leader says why it is about to exit."""
+    """The leader says why it is about to exit: in one line, and in as many as it takes."""
 
     generation: int
     exit_code: int
     message: str
+    detail: str = ""
 
 
 class LeaderExited(msgspec.Struct, frozen=True):
@@ -112,10 +117,45 @@ class Tell(msgspec.Struct, frozen=True):
     text: str
 
 
+class RefuseReload(msgspec.Struct, frozen=True):
+    """Tell the client that there will be no reload now."""
+
+    client: int
+    reason: str
+
+
+class EndReload(msgspec.Struct, frozen=True):
+    """The reload that is going on is over. ``failure`` is empty if the generation serves."""
+
+    generation: int
+    failure: str
+
+
 class Exit(msgspec.Struct, frozen=True):
     """End the master: kill who is left."""
 
     exit_code: int
 
 
-Action = Fork | BeginDrain | TellDrain | Dump | Kill | Tell | Exit
+Action = Fork | BeginDrain | TellDrain | Dump | Kill | Tell | RefuseReload | EndReload | Exit
+
+
+# -- From the words of a leader --------------------------------------------------------------------
+
+
+def event_of(generation: int, message: m.Message) -> Event | None:  # noqa: PLR0911 - one case a message
+    """What it is for the decisions that a leader says."""
+    match message:
+        case m.Compiled():
+            return Compiled(generation)
+        case m.Unshareable(reason):
+            return FoundUnshareable(generation, reason)
+        case m.Waits(reason):
+            return Waits(generation, reason)
+        case m.TryAgain():
+            return AskedTryAgain()
+        case m.Ready():
+            return BecameReady(generation)
+        case m.BootFailed(exit_code, text, detail):
+            return Failed(generation, exit_code, text, detail)
+    return None

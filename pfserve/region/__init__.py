@@ -1,6 +1,32 @@
-"""The memory that all processes of an instance share: cells per seat, one lock, a few words of the master."""
+"""The memory that all processes of an instance share: cells per seat, one lock, words of the master, and the ledger."""
 
+from pfserve.region.ledger import (
+    BOUNDS_S,
+    OUTCOMES,
+    Departure,
+    Fact,
+    Ledger,
+    Life,
+    Outcome,
+    Page,
+    PlanFacts,
+    Refusal,
+)
 from pfserve.region.lock import LockTimeout
 from pfserve.region.region import Region, SeatState
 
-__all__ = ["LockTimeout", "Region", "SeatState"]
+__all__ = [
+    "BOUNDS_S",
+    "OUTCOMES",
+    "Departure",
+    "Fact",
+    "Ledger",
+    "Life",
+    "LockTimeout",
+    "Outcome",
+    "Page",
+    "PlanFacts",
+    "Refusal",
+    "Region",
+    "SeatState",
+]

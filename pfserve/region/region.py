@@ -12,6 +12,7 @@ import enum
 import mmap
 import os
 
+from pfserve.region.ledger import Ledger
 from pfserve.region.lock import LOCK_BYTES, RegionLock
 
 _WORD = 8
@@ -48,6 +49,10 @@ class Region:
     Args:
         capacity: how many requests may be inside the instance.
         seats: how many processes may serve at a time, of all generations.
+        blocks: of seats: how many generations fit at a time.
+
+    Attributes:
+        ledger: what the instance counts and tells about itself.
 
     Raises:
         BootError: the C library's mutex is not one we know.
@@ -62,9 +67,10 @@ class Region:
     epochs: memoryview
     served: memoryview
 
-    def __init__(self, capacity: int, seats: int) -> None:
+    def __init__(self, capacity: int, seats: int, blocks: int = 1) -> None:
         self.capacity = capacity
         self.seats = seats
+        self.ledger = Ledger(seats, blocks)
         array_bytes = seats * _WORD
         arrays_start = LOCK_BYTES + _MASTER_WORDS * _WORD
         view = memoryview(_shared_memory(arrays_start + len(_ARRAYS) * array_bytes))

@@ -82,6 +82,7 @@ class Bodies:
             raise Unavailable(
                 "Too many bytes of request bodies are being received at the moment. Try again shortly.",
                 headers={"Retry-After": "1"},
+                cause="bodies",
             )
         self.in_flight_bytes += size
 

@@ -285,6 +285,7 @@ class Connection(BaseProtocol):
             origin=exchange.headers.get(hdrs.ORIGIN),
             extra=extra,
         )
+        service.ended(exchange)  # before the client can know, and come again, or kill us
         if exchange.method == "HEAD":
             transport.write(head)
         elif len(body) <= _JOINED_BYTES:
@@ -292,7 +293,6 @@ class Connection(BaseProtocol):
         else:
             transport.writelines((head, body))
         self.exchange = None
-        service.ended(exchange)
         if close:
             self._linger() if unread or self._held else self.close()
         elif unread:

@@ -38,7 +38,7 @@ class Exchange:
 
     __slots__ = (
         "_expired", "_stream", "arrived_s", "close", "connection", "headers", "message", "method", "payload",
-        "request_id", "stage", "status", "task",
+        "request_id", "scored", "stage", "status", "task",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +52,7 @@ class Exchange:
         self.request_id = request_id
         self.arrived_s = now_s
         self.close = message.should_close  # whether the connection ends with this exchange
+        self.scored = False  # whether it is one for the flow
         self.stage = Stage.READING
         self.status = 0  # 0: not answered yet
         self._stream: ReplyStream | None = None  # an answer that has begun and not ended

@@ -53,3 +53,13 @@ class Vitals(Protocol):
 
     def ready(self) -> bool:
         """Whether requests should be sent here."""
+
+
+class Admin(Protocol):
+    """The pages of the admin port."""
+
+    def metrics(self) -> bytes:
+        """Prometheus text of the instance."""
+
+    def status(self) -> bytes:
+        """JSON of the instance."""

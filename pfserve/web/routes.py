@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs
 
 from pfserve.errors import MethodNotAllowed, NotFound
+from pfserve.telemetry.exposition import PROMETHEUS
 from pfserve.web.heads import TEXT
 
 if TYPE_CHECKING:
     from pfserve.plan import Plan
     from pfserve.web.exchange import Exchange
-    from pfserve.web.needs import Vitals
+    from pfserve.web.needs import Admin, Vitals
     from pfserve.web.settings import Settings
 
 Action = Callable[["Exchange"], None]
@@ -84,9 +85,9 @@ class Answers:
         exchange.reply(200, b"", "", extra)
 
 
-def table(answers: Answers, score: Action, feedback: Action) -> Routes:
-    """Every path that this server knows."""
-    return {
+def table(answers: Answers, score: Action, feedback: Action, admin: Admin | None = None) -> Routes:
+    """Every path that this server knows; those of the admin port only with ``admin``."""
+    pages: Routes = {
         "/score": {hdrs.METH_POST: score},
         "/feedback": {hdrs.METH_POST: feedback},
         "/health": _get(answers.health),
@@ -95,6 +96,14 @@ def table(answers: Answers, score: Action, feedback: Action) -> Routes:
         "/version": _get(answers.version),
         "/swagger.json": _get(answers.swagger),
         "/": _get(answers.front),
+    }
+    return pages if admin is None else {**pages, **_admin_pages(admin)}
+
+
+def _admin_pages(admin: Admin) -> Routes:
+    return {
+        "/metrics": _get(lambda exchange: exchange.reply(200, admin.metrics(), PROMETHEUS)),
+        "/status": _get(lambda exchange: exchange.reply(200, admin.status())),
     }
 
 

@@ -9,7 +9,16 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from pfserve.errors import HeadersTooLarge, PayloadTooLarge, RequestError, SystemFailure, Unavailable, UserError
+from pfserve.errors import (
+    HeadersTooLarge,
+    PayloadTooLarge,
+    RequestError,
+    SystemFailure,
+    TooManyRequests,
+    Unavailable,
+    UserError,
+)
+from pfserve.region import Page, Refusal
 from pfserve.values.ambient import DEADLINE_S, REQUEST_ID
 from pfserve.web.body import Bodies
 from pfserve.web.complaints import Complaints
@@ -25,7 +34,7 @@ from pfserve.web.score import Scoring
 
 if TYPE_CHECKING:
     from pfserve.plan import Plan
-    from pfserve.web.needs import Executor, Gate, Vitals
+    from pfserve.web.needs import Admin, Executor, Gate, Vitals
     from pfserve.web.settings import Settings
 
 Serve = Callable[[Exchange], Coroutine[Any, Any, None]]
@@ -41,7 +50,8 @@ class Service:
     """Serves a plan over the connections it is given. Must be made on the event loop that it runs on.
 
     Pass :meth:`protocol` to ``loop.connect_accepted_socket``, and call :meth:`tick` once a second.
-    ``connection_closed`` is called once for every connection that ends here, detached ones included.
+    ``connection_closed`` is called once for every connection that ends here, detached ones included. Requests are
+    counted in ``page``; ``admin`` has the pages of the admin port, where they are wanted on this one too.
 
     Attributes:
         connections: the open ones.
@@ -58,6 +68,8 @@ class Service:
         settings: Settings,
         *,
         loop: asyncio.AbstractEventLoop,
+        page: Page | None = None,
+        admin: Admin | None = None,
         connection_closed: Callable[[Connection], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -75,6 +87,7 @@ class Service:
         self.connections: set[Connection] = set()
         self.in_progress = 0
         self.refusing = False
+        self._page = page or Page()
         self._connection_closed = connection_closed
         self._changed: asyncio.Event | None = None  # set while somebody waits for the end
         self._complaints = Complaints(clock)
@@ -91,7 +104,7 @@ class Service:
             f"(set by {settings.capacity_origin}). Try again later.",
         )
         self._answers = Answers(plan, vitals, settings)
-        self._routes = table(self._answers, self._score, self._feedback)
+        self._routes = table(self._answers, self._score, self._feedback, admin)
 
     # -- For the worker ----------------------------------------------------------------------------
 
@@ -102,6 +115,7 @@ class Service:
     def tick(self) -> None:
         """Once a second: take the time of day, close connections idle for too long."""
         self.heads.refresh(time.time())
+        self._page.flush()
         oldest_s = self.clock() - self.settings.limits.keep_alive_s
         for connection in [c for c in self.connections if c.since_s < oldest_s and c.state is not State.BUSY]:
             connection.abort()
@@ -146,10 +160,11 @@ class Service:
         try:
             action = find(self._routes, exchange, self._answers.options)
             if self.refusing and action in (self._score, self._feedback):
+                exchange.scored = action == self._score
                 raise Unavailable("The instance is shutting down.", headers={"Retry-After": "1"})
             action(exchange)
         except RequestError as error:
-            exchange.fail(error)
+            self._fail(exchange, error)
         except Exception:
             self._fail_by_bug(exchange)
 
@@ -173,6 +188,10 @@ class Service:
         self.in_progress -= 1
         status = exchange.status
         took_s = self.clock() - exchange.arrived_s
+        if exchange.scored:
+            self._page.count_scored(status, took_s)
+        else:
+            self._page.count_other(status)
         if self.settings.access_log or took_s > self.settings.slow_s:
             self._log_request(exchange, took_s)
         elif status in (429, 503):
@@ -182,6 +201,7 @@ class Service:
 
     def record_rejection(self, error: RequestError, request_id: str) -> None:
         """Something was answered that never became a request."""
+        self._page.count_other(error.status)
         self._complaints.say(error.status, "rejected with %d: %s (%s)", error.status, error.message, request_id)
 
     def forget_deadlines(self, connection: Connection) -> None:
@@ -200,6 +220,7 @@ class Service:
     # -- Routes that wait --------------------------------------------------------------------------
 
     def _score(self, exchange: Exchange) -> None:
+        exchange.scored = True
         self._start(exchange, self._scoring.serve)
 
     def _feedback(self, exchange: Exchange) -> None:
@@ -221,7 +242,7 @@ class Service:
         try:
             await serve(exchange)
         except RequestError as error:
-            exchange.fail(error)
+            self._fail(exchange, error)
             self._complaints.say_failure(error, exchange.request_id)
         except asyncio.CancelledError:
             if exchange.status < 0:
@@ -233,6 +254,11 @@ class Service:
             self._fail_by_bug(exchange)
         finally:
             self._request_deadlines.discard(exchange)
+
+    def _fail(self, exchange: Exchange, error: RequestError) -> None:
+        if isinstance(error, TooManyRequests | Unavailable):
+            self._page.count_refusal(Refusal[error.cause.upper()])
+        exchange.fail(error)
 
     def _fail_by_bug(self, exchange: Exchange) -> None:
         """Log the exception being handled; the client is told nothing but where to look."""

@@ -7,8 +7,14 @@ import select
 import signal
 from collections.abc import Iterable
 from types import FrameType
+from typing import Protocol
 
-from pfserve.worker.channel import Channel
+
+class Audible(Protocol):
+    """Something that is readable when it wants to be heard."""
+
+    def fileno(self) -> int:
+        """The descriptor to poll."""
 
 
 def _wake_only(_number: int, _frame: FrameType | None) -> None:
@@ -23,7 +29,7 @@ class Bell:
         self._poll = select.poll()
         self._reader = -1
         self._writer = -1
-        self._watched: dict[Channel, int] = {}  # with their descriptors
+        self._watched: dict[Audible, int] = {}  # with their descriptors
 
     def open(self) -> None:
         """Make the pipe and install the handlers. Also to be called when user code may have replaced them."""
@@ -42,12 +48,12 @@ class Bell:
             os.close(self._writer)
             self._reader = self._writer = -1
 
-    def watch(self, channel: Channel) -> None:
+    def watch(self, channel: Audible) -> None:
         """Wake for this channel too."""
         self._watched[channel] = channel.fileno()
         self._poll.register(channel.fileno(), select.POLLIN)
 
-    def forget(self, channel: Channel) -> None:
+    def forget(self, channel: Audible) -> None:
         """Wake for this channel no more; before its descriptor is closed. May be repeated."""
         descriptor = self._watched.pop(channel, None)
         if descriptor is not None:

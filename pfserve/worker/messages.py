@@ -6,7 +6,12 @@ import msgspec
 
 
 class Compiled(msgspec.Struct, frozen=True, tag=True):
-    """Up, from a leader: user code is imported and the plan compiled (or left to the workers)."""
+    """Up, from a leader: user code is imported and the plan compiled; all empty if that is left to the workers."""
+
+    name: str = ""
+    kind: str = ""
+    fingerprint: str = ""
+    steps: int = 0
 
 
 class Unshareable(msgspec.Struct, frozen=True, tag=True):
@@ -33,13 +38,15 @@ class BootFailed(msgspec.Struct, frozen=True, tag=True):
     """Up: this process cannot get ready, or cannot go on, and ends with ``exit_code``."""
 
     exit_code: int
-    message: str
+    message: str  # one line
+    detail: str = ""  # many, where there are more
 
 
 class Replace(msgspec.Struct, frozen=True, tag=True):
     """Up, from a worker: start another one in my place, then drain me."""
 
     reason: str
+    is_routine: bool = False  # it serves well and can wait: it has only served, or grown, enough
 
 
 class Drain(msgspec.Struct, frozen=True, tag=True):

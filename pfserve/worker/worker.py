@@ -26,14 +26,17 @@ from pfserve.execution import Executor, ThreadLane, attribute_prints
 from pfserve.llm import Models, serve_models
 from pfserve.plan import Plan
 from pfserve.region import SeatState
+from pfserve.telemetry.admin import Admin
+from pfserve.telemetry.look import resident_bytes
 from pfserve.telemetry.model_calls import ModelCallCounter
+from pfserve.telemetry.vitals import Vitals
 from pfserve.values.ambient import MODEL_CALLS
 from pfserve.web import Limits, Service, Settings
 from pfserve.worker.accept import Acceptor, connection_limit
 from pfserve.worker.beat import Beat
 from pfserve.worker.duty import Duty
 from pfserve.worker.messages import Drain, Ready, Replace, TryAgain
-from pfserve.worker.vitals import Vitals
+from pfserve.worker.wear import Wear
 
 _log = logging.getLogger("pfserve")
 _NS = 1_000_000_000
@@ -99,15 +102,18 @@ class Worker:
         serve_models(loop, self._models)
         self._model_calls = ModelCallCounter(loop)
         MODEL_CALLS.set(self._model_calls.take)  # before there is a task: each has a copy of this context
+        vitals = Vitals(duty.region, config.stuck_after_s)
         self._service = Service(
             plan,
             Executor(
                 plan, self._lane, models=self._models, streams=self._streams, line_timeout_s=config.line_timeout_s
             ),
             self._gate,
-            Vitals(duty.region, config.stuck_after_s),
+            vitals,
             _web_settings(config),
             loop=loop,
+            page=duty.region.ledger.pages[duty.seat],
+            admin=Admin(config, duty.region, vitals, __version__) if config.expose_admin else None,
             connection_closed=lambda _: self._acceptor.connection_lost(),
         )
         self._acceptor = Acceptor(
@@ -120,6 +126,15 @@ class Worker:
             idle_connections=self._service.idle_connections,
             max_connections=connection_limit(config.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         )
+        page = duty.region.ledger.pages[duty.seat]
+        before = page.answered  # by those who had the seat before
+        self._wear = Wear(
+            config.max_requests,
+            config.max_rss_bytes,
+            answered=lambda: page.answered - before,
+            resident_bytes=lambda: resident_bytes(os.getpid()),
+        )
+        self._has_worn_out = False
         self._beat = Beat(duty.region, duty.seat, loop, self._tick)
         self._orders: asyncio.Queue[Drain] = asyncio.Queue()
 
@@ -158,6 +173,9 @@ class Worker:
         self._gate.tick(time.monotonic())
         self._service.tick()
         self._acceptor.balance()
+        if not self._has_worn_out and (reason := self._wear.reason()):
+            self._has_worn_out = True
+            self._duty.channel.send(Replace(reason, is_routine=True))
 
     def _hear_leader(self) -> None:
         for message in self._duty.channel.receive():

@@ -21,6 +21,7 @@ from pfserve.leader.protocol import (
     TellDrain,
 )
 from pfserve.leader.roster import MOVES, Patience, Phase, Roster
+from pfserve.region import Departure
 
 # The histories leave out the seconds in which nothing happens; the roster must not take these for a pause of its own.
 PATIENCE = Patience(boot_timeout_s=20.0, stuck_after_s=30.0, finish_s=300.0, own_pause_s=1e9)
@@ -36,6 +37,10 @@ def roster(workers: int = 2, patience: Patience = PATIENCE) -> Roster:
 
 def beats(at_s: float, *seats: int) -> list[Event]:
     return [Beat(seat, at_s) for seat in seats]
+
+
+def enough(seat: int) -> list[Event]:
+    return [AskedReplacement(seat, "has served 9", is_routine=True)]
 
 
 STARTED: History = [
@@ -109,6 +114,49 @@ HISTORIES: dict[str, History] = {
         (33.0, [*beats(33.0, 0)], []),
         (33.5, [*beats(33.0, 0), BecameReady(2)], [Kill(1, "has not beaten for 31.0 s")]),
         (33.6, [Exited(1, "was killed by SIGKILL")], []),
+    ],
+    "stuck, and the replacement is there at once: its stack is written before it is killed": [
+        *STARTED,
+        (32.0, [*beats(32.0, 0)], [Dump(1, "has not beaten for 31.0 s"), Spawn(2)]),
+        (32.1, [BecameReady(2)], []),
+        (32.5, [], [Kill(1, "has not beaten for 31.0 s")]),
+    ],
+    "two have served enough: one after the other, no stack, the replacement first": [
+        *STARTED,
+        (10.0, [*beats(10.0, 0, 1), *enough(0), *enough(1)], [Spawn(2)]),
+        (10.1, [BecameReady(2)], [TellDrain(0, 0.0, 310.1, "has served 9")]),
+        (10.2, [*beats(10.0, 0, 1, 2), Exited(0, "exited with code 0")], []),
+        (14.9, [*beats(14.0, 1, 2)], []),
+        (15.0, [*beats(15.0, 1, 2)], [Spawn(0)]),
+        (15.1, [BecameReady(0)], [TellDrain(1, 0.0, 315.1, "has served 9")]),
+    ],
+    "recycled ones take long to go: no third of four seats, and a stuck one still finds its replacement": [
+        *STARTED,
+        (10.0, [*beats(10.0, 0, 1), *enough(0), *enough(1)], [Spawn(2)]),
+        (10.1, [BecameReady(2)], [TellDrain(0, 0.0, 310.1, "has served 9")]),
+        (16.0, [*beats(16.0, 0, 1, 2)], []),
+        (46.5, [*beats(46.0, 0, 2)], [Dump(1, "has not beaten for 30.5 s"), Spawn(3)]),
+        (47.0, [*beats(46.5, 0, 2), BecameReady(3)], [Kill(1, "has not beaten for 30.5 s")]),
+    ],
+    "served enough, but the replacement does not get ready: it goes on": [
+        *STARTED,
+        (10.0, [*beats(10.0, 0, 1), *enough(0)], [Spawn(2)]),
+        (30.0, [*beats(30.0, 0, 1)], [Dump(2, "did not get ready within 20 s"), Spawn(3)]),
+        (30.5, [*beats(30.5, 0, 1)], [Kill(2, "did not get ready within 20 s")]),
+        (31.0, [*beats(31.0, 0, 1), BecameReady(3)], [TellDrain(0, 0.0, 331.0, "has served 9")]),
+    ],
+    "served enough, then stuck: it does not wait for the replacement": [
+        *STARTED,
+        (10.0, [*beats(10.0, 0, 1), *enough(0)], [Spawn(2)]),
+        (29.9, [*beats(29.9, 1)], []),
+        (30.0, [*beats(30.0, 1)], [Dump(2, "did not get ready within 20 s"), Spawn(3)]),
+        (40.5, [*beats(40.5, 1)], [Kill(0, "has served 9"), Kill(2, "did not get ready within 20 s")]),
+    ],
+    "served enough while another is getting ready: later": [
+        *STARTED,
+        (10.0, [*beats(10.0, 0, 1), Exited(1, "was killed")], [Spawn(1)]),
+        (10.1, [*enough(0)], []),
+        (10.2, [BecameReady(1)], [Spawn(2)]),
     ],
     "stuck, and the replacement does not come: killed when the boot time is over": [
         *STARTED,
@@ -195,6 +243,23 @@ def test_history(name: str) -> None:
     subject = roster(WORKERS.get(name, 2))
     for now_s, events, expected in HISTORIES[name]:
         assert subject.decide(now_s, events) == expected, f"at {now_s} s"
+
+
+@pytest.mark.parametrize(
+    ("events", "how"),
+    [
+        ([], Departure.CRASHED),
+        (enough(0), Departure.RECYCLED),
+        ([AskedReplacement(0, "all threads hang")], Departure.STUCK),
+        ([AskedDrain(0.0, 35.0)], Departure.DRAINED),
+    ],
+)
+def test_how_a_departure_is_counted(events: list[Event], how: Departure) -> None:
+    subject = roster()
+    subject.decide(0.0, [])
+    subject.decide(1.0, READY)
+    subject.decide(10.0, [*beats(10.0, 0, 1), *events])
+    assert subject.departure(0) is how
 
 
 def test_after_a_stop_of_the_whole_tree_nobody_is_stuck_until_all_had_time_to_beat() -> None:

@@ -15,6 +15,7 @@ from pfserve.master.protocol import (
     Compiled,
     Dump,
     Emptied,
+    EndReload,
     Event,
     Exit,
     Failed,
@@ -22,6 +23,7 @@ from pfserve.master.protocol import (
     FoundUnshareable,
     Kill,
     LeaderExited,
+    RefuseReload,
     Tell,
     TellDrain,
     Waits,
@@ -32,6 +34,8 @@ TERMS = Terms(
 )
 History = list[tuple[float, list[Event], list[Action]]]
 
+READYING = "no reload: a generation is just getting ready"
+UNSHAREABLE = "generation 2: the flow cannot be shared by a fork (a thread); compiling in each worker"
 KILLED = "was killed by SIGKILL"
 SERVING: History = [
     (0.0, [], [Fork(1, 0, True)]),
@@ -40,7 +44,7 @@ SERVING: History = [
 RELOADED: History = [
     *SERVING,
     (10.0, [AskedReload()], [Fork(2, 1, True)]),
-    (11.0, [Compiled(2), BecameReady(2)], [TellDrain(1, 0.0, 311.0)]),
+    (11.0, [Compiled(2), BecameReady(2)], [EndReload(2, ""), TellDrain(1, 0.0, 311.0)]),
 ]
 
 
@@ -97,7 +101,11 @@ HISTORIES: dict[str, History] = {
     "no access at a reload: the old generation goes on, and nothing is tried": [
         *SERVING,
         (10.0, [AskedReload()], [Fork(2, 1, True)]),
-        (11.0, denied(2), [Tell("generation 2 failed (access denied.); the one before goes on")]),
+        (
+            11.0,
+            denied(2),
+            [EndReload(2, "access denied."), Tell("generation 2 failed (access denied.); the one before goes on")],
+        ),
         (60.0, [AskedTryAgain()], []),
     ],
     "no access, and something else is wrong, too: it goes on waiting": [
@@ -233,22 +241,49 @@ HISTORIES: dict[str, History] = {
         *SERVING,
         (10.0, [AskedReload()], [Fork(2, 1, True)]),
         (10.5, [Failed(2, 3, "no")], []),
-        (10.6, died(2), [Tell("generation 2 failed (no); the one before goes on")]),
+        (10.6, died(2), [EndReload(2, "no"), Tell("generation 2 failed (no); the one before goes on")]),
         (20.0, [AskedReload()], [Fork(3, 1, True)]),
+    ],
+    "who asked for a reload that failed is told everything": [
+        *SERVING,
+        (10.0, [AskedReload(client=7)], [Fork(2, 1, True)]),
+        (10.1, [AskedReload(client=8)], [Tell(READYING), RefuseReload(8, READYING.removeprefix("no reload: "))]),
+        (10.5, [Failed(2, 3, "no", "no\nbecause")], []),
+        (10.6, died(2), [EndReload(2, "no\nbecause"), Tell("generation 2 failed (no); the one before goes on")]),
+    ],
+    "a generation that makes way for one that compiles in each worker is no failed reload": [
+        *SERVING,
+        (10.0, [AskedReload()], [Fork(2, 1, True)]),
+        (10.1, [FoundUnshareable(2, "a thread"), *died(2)], [Tell(UNSHAREABLE), Fork(3, 1, False)]),
+        (11.0, [Compiled(3), BecameReady(3)], [EndReload(3, ""), TellDrain(1, 0.0, 311.0)]),
+    ],
+    "a stop ends a reload": [
+        *SERVING,
+        (10.0, [AskedReload()], [Fork(2, 1, True)]),
+        (
+            10.5,
+            [AskedStop()],
+            [
+                EndReload(0, "the server was asked to stop"),
+                BeginDrain(),
+                TellDrain(1, 5.0, 35.5),
+                Kill(2, "asked to stop before it was ready"),
+            ],
+        ),
     ],
     "one reload at a time": [
         *SERVING,
         (
             10.0,
             [AskedReload(), AskedReload()],
-            [Tell("no reload: a generation is just getting ready"), Fork(2, 1, True)],
+            [Tell(READYING), Fork(2, 1, True)],
         ),
-        (10.1, [AskedReload()], [Tell("no reload: a generation is just getting ready")]),
+        (10.1, [AskedReload()], [Tell(READYING)]),
     ],
     "a reload waits for a block of seats": [
         *RELOADED,
         (20.0, [AskedReload()], [Fork(3, 2, True)]),
-        (21.0, [Compiled(3), BecameReady(3)], [TellDrain(2, 0.0, 321.0)]),
+        (21.0, [Compiled(3), BecameReady(3)], [EndReload(3, ""), TellDrain(2, 0.0, 321.0)]),
         (22.0, [AskedReload()], [Tell("the reload waits until an old generation has finished")]),
         (50.0, died(1), [Fork(4, 0, True)]),
     ],
@@ -269,7 +304,7 @@ HISTORIES: dict[str, History] = {
         *SERVING,
         (10.0, [AskedReload()], [Fork(2, 1, True)]),
         (10.5, died(1), [lost(1)]),
-        (11.0, [Compiled(2), BecameReady(2)], []),
+        (11.0, [Compiled(2), BecameReady(2)], [EndReload(2, "")]),
     ],
     "the leader cannot be forked": [
         (0.0, [], [Fork(1, 0, True)]),

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from pfserve.region import Region, SeatState
-from pfserve.worker.vitals import Vitals
+from pfserve.region import Fact, Region, SeatState
+from pfserve.telemetry.vitals import Vitals
 
 NS = 1_000_000_000
 NOW_NS = 1000 * NS
@@ -44,3 +44,12 @@ def test_draining_is_unready_but_alive() -> None:
     down.draining = True
     subject = vitals(down)
     assert (subject.live(), subject.ready(), subject.draining) == (True, False, True)
+
+
+def test_the_last_beat_counts_though_its_process_is_gone() -> None:
+    subject = region()
+    subject.ledger.facts[Fact.ALIVE_NS] = NOW_NS - 59 * NS
+    subject.vacate(1)
+    assert vitals(subject).live() and not vitals(subject).ready()
+    subject.ledger.facts[Fact.ALIVE_NS] = NOW_NS - 61 * NS
+    assert not vitals(subject).live()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from pfserve.region import Region
+from pfserve.region import Fact, Region
 
 MASTER_SILENT_NS = 5_000_000_000
 _NS = 1_000_000_000
@@ -25,11 +25,16 @@ class Vitals:
         return self._region.draining
 
     def live(self) -> bool:
-        """Whether the master beats and at least one worker has beaten within twice the time that makes one stuck."""
+        """Whether the master beats, and a worker has beaten within twice the time that makes one stuck.
+
+        The master keeps the last beat of all, since a seat's beat goes with its process; and while a generation is
+        getting ready, for which it has a limit of its own, it counts as beating: a restart would begin all over.
+        """
         now_ns = self._clock_ns()
         if now_ns - self._region.master_beat_ns > MASTER_SILENT_NS:
             return False
-        return max(self._region.beats) >= now_ns - 2 * self._stuck_after_ns
+        last_ns = max(*self._region.beats, self._region.ledger.facts[Fact.ALIVE_NS])
+        return last_ns >= now_ns - 2 * self._stuck_after_ns
 
     def ready(self) -> bool:
         """Whether requests should be sent here: a worker serves the flow, and the instance does not go down."""
