@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -59,6 +60,7 @@ def load_flow(config: ServeConfig, *, stub_url: str = "", tell: Tell | None = No
     from pfserve.values import identity
 
     os.environ.update(config.environment)
+    sys.dont_write_bytecode = True  # nothing is written into the flow's folder, by no import of its files
     source = flow.read_flow(Path(config.flow))
     given = connections.load(config, source.environment | snapshot(), stand_in=_stand_in(config, stub_url))
     try:

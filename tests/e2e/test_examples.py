@@ -29,6 +29,8 @@ SHOWN: dict[str, Any] = {
     "image": {"size": {"width": 4, "height": 3}, "frame": {"data:image/png;base64": "iVBOR*"}},
     "cpu-bound": {"primes": 78498},
     "prompty": "Stub 26754ca7 heard: And what is dew? *",
+    "flex-function": {"words": 6, "frequent": ["to", "be"]},
+    "flex-class": {"output": "Lisbon: Stub c1dce844 heard: Where is the harbour? *"},
 }
 """The answers; ``*`` stands for more text. The stub's name for itself depends on every word that it is sent.
 
