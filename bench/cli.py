@@ -11,16 +11,21 @@ import msgspec
 from . import systems
 from .budgets import NUMBERS
 from .compare import compare
+from .launches import VENV
 from .part import Settings
 from .report import report
+from .run_command import report_command, run_command
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-VENV = Path.home() / ".cache" / "pfserve-bench" / f"promptflow-{systems.PROMPTFLOW_VERSION}"
 
 
 @click.group()
 def main() -> None:
     """Measure pfserve and its peers."""
+
+
+main.add_command(run_command)
+main.add_command(report_command)
 
 
 @main.command("compare")

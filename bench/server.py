@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 import msgspec
@@ -68,10 +68,16 @@ class Server:
             start_new_session=True,
         )
 
-    def wait_ready(self, within_s: float = 30.0, every_s: float = 0.02) -> float:
-        """Poll /health until it answers 200, and give the seconds since the start. Raises RuntimeError."""
+    def wait_ready(
+        self, within_s: float = 30.0, every_s: float = 0.02, is_ready: Callable[[], bool] | None = None
+    ) -> float:
+        """Poll until it is ready, and give the seconds since the start. Raises RuntimeError.
+
+        ``is_ready``: by default, whether /health answers 200.
+        """
+        is_ready = is_ready or self._healthy
         while time.monotonic() < self.started_s + within_s:
-            if self._healthy():
+            if is_ready():
                 return time.monotonic() - self.started_s
             if self._process.poll() is not None:
                 raise RuntimeError(f"{self.launch.system} ended with {self._process.returncode}:\n{self.log_tail()}")
@@ -81,6 +87,13 @@ class Server:
     def _healthy(self) -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
             return self.ask("GET", "/health")[0] == 200
+        return False
+
+    def takes_connections(self) -> bool:
+        """Whether anybody listens: of a server without /health."""
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
         return False
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:

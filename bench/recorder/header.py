@@ -1,0 +1,42 @@
+"""What a record says of itself: what was asked for and where it ran, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from ..schedule import Load, Span
+
+FORMAT = 1
+MAGIC = b"pfserve-bench record\n"
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The first block. No body and no secret is in it: bodies are told by their number and digest."""
+
+    format: int
+    target: str
+    method: str
+    load: Load
+    span: Span
+    seed: int
+    processes: int
+    connections: int
+    max_in_flight: int
+    timeout_s: float
+    retries: int
+    headers: Sequence[str]  # names only
+    bodies: int
+    bodies_sha256: str
+    closes: bool
+    machine: Mapping[str, str]  # date, commit, processor, versions
+    system: Sequence[str] = ()  # the command line of the server, where it was started here
+
+
+class End(msgspec.Struct, frozen=True):
+    """The last block."""
+
+    complete: bool
+    reason: str = ""  # why not
+    voids: tuple[str, ...] = ()  # what only the running trial could see

@@ -1,0 +1,119 @@
+"""Records: whole, cut short at every byte, and on a disk that is full."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import msgspec
+import pytest
+
+from bench.blocks import Kind, Unpacker, pack
+from bench.mistake import Mistake
+from bench.recorder import DiskProblem, End, Header, Writer, read
+from bench.recorder.header import FORMAT, MAGIC
+from bench.schedule import Closed, Span
+
+HEADER = Header(
+    format=FORMAT,
+    target="http://h:1/score",
+    method="POST",
+    load=Closed(4),
+    span=Span(measured_s=10),
+    seed=1,
+    processes=1,
+    connections=4,
+    max_in_flight=10,
+    timeout_s=60,
+    retries=0,
+    headers=["Authorization"],
+    bodies=1,
+    bodies_sha256="0" * 64,
+    closes=False,
+    machine={"date": "today"},
+    system=["pfserve"],
+)
+
+
+@pytest.fixture
+def writer(tmp_path):
+    writer = Writer(tmp_path / "folder" / "a.pftrial")
+    writer.start(HEADER)
+    return writer
+
+
+def test_what_was_written_is_read(writer):
+    writer.block(Kind.SAMPLES, 3, b"abc")
+    writer.block(Kind.WATCH, 0, b"")
+    writer.finish(End(complete=True))
+    record = read(writer.path)
+    assert record.header == HEADER
+    blocks = list(record.blocks())
+    assert [tuple(block) for block in blocks[:2]] == [(Kind.SAMPLES, 3, b"abc"), (Kind.WATCH, 0, b"")]
+    assert msgspec.json.decode(blocks[2].payload, type=End) == End(complete=True)
+
+
+def test_a_record_cut_anywhere_keeps_its_whole_blocks(writer):
+    begin = writer.path.stat().st_size
+    for number in range(3):
+        writer.block(Kind.SAMPLES, number, b"x" * 5)
+    data = writer.path.read_bytes()
+    size = (len(data) - begin) // 3
+    for cut in range(begin, len(data) + 1):
+        writer.path.write_bytes(data[:cut])
+        assert len(list(read(writer.path).blocks())) == (cut - begin) // size
+
+
+def test_a_full_disk_is_told_and_the_record_ends_with_a_whole_block(writer, monkeypatch):
+    writer.block(Kind.SAMPLES, 0, b"kept")
+    kept, write = writer.path.read_bytes(), os.write
+
+    def full(fd, data):
+        if len(data) <= 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data[:4])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(DiskProblem, match=r"a\.pftrial: No space left on device, after [\d,]+ bytes"):
+        writer.block(Kind.SAMPLES, 0, b"lost")
+    monkeypatch.setattr(os, "write", write)
+    assert writer.path.read_bytes() == kept
+    writer.finish(End(complete=False, reason="the disk is full"))
+    assert [block.kind for block in read(writer.path).blocks()] == [Kind.SAMPLES, Kind.END]
+
+
+def test_a_record_is_never_overwritten(writer):
+    with pytest.raises(DiskProblem, match="File exists"):
+        Writer(writer.path).start(HEADER)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "no record of pfserve-bench"),
+        (b"something else", "no record of pfserve-bench"),
+        (MAGIC, "the header is missing"),
+        (MAGIC + pack(Kind.SAMPLES, 0, b""), "the header is missing"),
+        (MAGIC + pack(Kind.HEADER, 0, b'{"format": 99}'), "its format is 99, this program reads 1"),
+        (MAGIC + pack(Kind.HEADER, 0, b'{"format": 1}'), "missing required field"),
+        (MAGIC + pack(Kind.HEADER, 0, b"{"), "truncated"),
+    ],
+)
+def test_what_is_no_record(tmp_path, data, said):
+    (tmp_path / "a").write_bytes(data)
+    with pytest.raises(Mistake, match=said):
+        read(tmp_path / "a")
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(Mistake, match="No such file"):
+        read(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("piece", [1, 5, 100])
+def test_blocks_are_unpacked_from_any_pieces(piece):
+    data = pack(Kind.SAMPLES, 1, b"abc") + pack(Kind.DONE, 2, b"")
+    unpacker, found = Unpacker(), []
+    for start in range(0, len(data), piece):
+        found += unpacker.feed(data[start : start + piece])
+    assert [tuple(block) for block in found] == [(Kind.SAMPLES, 1, b"abc"), (Kind.DONE, 2, b"")]

@@ -1,0 +1,129 @@
+"""What the options come to, and which of them contradict each other."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from bench import run_command
+from bench.cli import main
+from bench.mistake import Mistake
+from bench.schedule import Closed, Open, Segment, Shape, Spacing, Span, Think, Thinking, Trace
+
+URL = "http://127.0.0.1:8080"
+
+
+@pytest.fixture
+def trial(monkeypatch):
+    """Runs the command as far as to the trial that it asks for."""
+
+    def invoke(*args):
+        asked = []
+
+        def run(trial, say):
+            asked.append(trial)
+            raise RuntimeError("enough")
+
+        monkeypatch.setattr(run_command, "run", run)
+        result = CliRunner().invoke(main, ["run", *args])
+        assert result.exit_code == 1, result.output
+        return asked[0]
+
+    return invoke
+
+
+def test_an_open_load(trial):
+    asked = trial(URL, "--rate", "200", "--arrivals", "poisson", "--warm-up", "5s", "--seed", "3")
+    assert asked.load == Open(Shape((Segment(30, 200, 200),)), Spacing.POISSON)
+    assert (asked.span, asked.seed, asked.bodies) == (Span(5, 30), 3, None)
+
+
+def test_steps_have_their_own_length(trial):
+    asked = trial(URL, "--rate", "100x10s,1000x2s")
+    assert asked.span == Span(0, 12)
+
+
+def test_a_count(trial):
+    asked = trial(URL, "--rate", "10", "--count", "7")
+    assert asked.span == Span(0, None, 7)
+    assert asked.load.shape.lasts_s == 1e9
+
+
+def test_a_closed_load_has_a_connection_for_every_user(trial):
+    asked = trial(URL, "--users", "2000", "--think", "exp:1s", "--duration", "1m")
+    assert asked.load == Closed(2000, Think(1, Thinking.EXPONENTIAL))
+    assert (asked.span, asked.connections) == (Span(0, 60), 2000)
+
+
+def test_a_trace_lasts_as_long_as_it_does(trial, tmp_path):
+    (tmp_path / "t.jsonl").write_text("5\n7\n")
+    asked = trial(URL, "--trace", str(tmp_path / "t.jsonl"), "--speed", "2")
+    assert (asked.load, asked.span) == (Trace((0, 1)), Span(0, None))
+
+
+def test_headers_key_and_stream(trial):
+    asked = trial(URL, "--users", "1", "--header", "X-A: b:c", "--key", "k", "--stream", "--data", "{}")
+    assert asked.headers == (("X-A", "b:c"), ("Authorization", "Bearer k"), ("Accept", "text/event-stream"))
+    assert asked.bodies == ("{}",)
+
+
+def test_get_has_no_body(trial):
+    asked = trial(URL, "--users", "1", "--method", "get", "--path", "/health")
+    assert (asked.method, asked.bodies, asked.path) == ("GET", (), "/health")
+
+
+def test_a_server_of_our_own(trial, tmp_path):
+    asked = trial("--serve", str(tmp_path), "--users", "1", "--threads", "4", "--serve-arg=--no-preload")
+    assert asked.launch.argv[-3:] == ("--threads", "4", "--no-preload")
+    assert asked.has_health
+
+
+def test_any_command(trial):
+    asked = trial("--command", "python 'my server.py' {port}", "--users", "1", "--data", "{}")
+    assert asked.launch.argv == ("python", "my server.py", "{port}")
+    assert not asked.has_health
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ([], "say what to load: a URL, or --serve FLOW, or --command"),
+        ([URL, "--command", "x {port}", "--users", "1"], "say what to load"),
+        ([URL], "say how requests come: one of --rate, --trace, --users"),
+        ([URL, "--rate", "1", "--users", "1"], "say how requests come"),
+        ([URL, "--rate", "1", "--duration", "1s", "--count", "5"], "--duration and --count exclude each other"),
+        ([URL, "--rate", "1x5s", "--duration", "1s"], "has its own lengths: leave out --duration"),
+        ([URL, "--rate", "fast"], "'fast' is no rate"),
+        ([URL, "--users", "1", "--think", "long"], "'long' is no length of time"),
+        ([URL, "--users", "1", "--header", "nonsense"], "write 'NAME: VALUE'"),
+        ([URL, "--users", "1", "--payload", "x.jsonl", "--data", "{}"], "--payload and --data exclude each other"),
+        ([URL, "--users", "1", "--data", "{{random.int}}"], "cannot be filled in"),
+        ([URL, "--users", "1", "--duration", "long"], "'long' is no length of time"),
+        ([URL, "--users", "1", "--generators", "5", "--connections", "4"], "each of 5 generators at least one"),
+        ([URL, "--trace", "nothing.csv"], "nothing.csv"),
+        (["localhost:1", "--users", "1"], "is no address"),
+        ([URL, "--users", "1", "--connections", "99999999"], "ulimit -n"),
+        (["--command", "server", "--users", "1"], "--command must hold {port}"),
+        (["http://no.such.host.invalid", "--users", "1"], "no.such.host.invalid: "),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(args, said):
+    result = CliRunner().invoke(main, ["run", *args])
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_report_of_what_is_no_record(tmp_path):
+    (tmp_path / "a").write_text("no")
+    result = CliRunner().invoke(main, ["report", str(tmp_path / "a")])
+    assert result.exit_code == 2
+    assert "this is no record of pfserve-bench" in result.stderr
+
+
+def test_a_mistake_of_the_target_is_one_too(monkeypatch):
+    def run(trial, say):
+        raise Mistake("nobody answers")
+
+    monkeypatch.setattr(run_command, "run", run)
+    result = CliRunner().invoke(main, ["run", URL, "--users", "1"])
+    assert (result.exit_code, "nobody answers" in result.stderr) == (2, True)
