@@ -7,7 +7,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY pfserve pfserve
 COPY bench bench
 RUN python -m venv /opt/pfserve \
- && /opt/pfserve/bin/pip install --no-cache-dir --disable-pip-version-check .
+ && /opt/pfserve/bin/pip install --no-cache-dir --disable-pip-version-check '.[azure]'
 
 FROM python:3.11-slim
 RUN useradd --uid 1000 --create-home --shell /usr/sbin/nologin pfserve

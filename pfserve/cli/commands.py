@@ -11,6 +11,7 @@ from pfserve import __version__
 from pfserve.cli.control import reload_command, status_command
 from pfserve.cli.fetch_encodings import fetch_encodings
 from pfserve.cli.options import as_flags, flow_options, serve_options
+from pfserve.cli.parity import parity
 from pfserve.cli.stub_llm import stub_llm
 from pfserve.config import ServeConfig, load_config, show_config, snapshot
 from pfserve.errors import BootError, CompileError
@@ -140,6 +141,7 @@ def invoke(
 
 
 main.add_command(fetch_encodings)
+main.add_command(parity)
 main.add_command(stub_llm)
 main.add_command(reload_command)
 main.add_command(status_command)
