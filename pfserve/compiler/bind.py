@@ -107,7 +107,9 @@ class Slots:
 
 
 def _shown(value: object) -> str:
-    return f"connection {value.name!r}" if isinstance(value, Connection) else repr(value)
+    if isinstance(value, Connection):
+        return f"connection {value.name!r}"
+    return "the text of its template" if type(value).__name__ == "PromptTemplate" else repr(value)
 
 
 def bind_steps(wirings: tuple[Wiring, ...], slots: Slots, escaping: Set[str]) -> tuple[Step, ...]:

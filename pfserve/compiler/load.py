@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import jinja2
 import msgspec
 
 from pfserve.compiler.findings import Findings
-from pfserve.compiler.llm_node import ask_model, model_of
-from pfserve.compiler.names import RUNNABLE_SOURCE_TYPE, RUNNABLE_TYPES
+from pfserve.compiler.llm_node import ask_model, bound_to_inputs, model_of
+from pfserve.compiler.names import CODE, can_run
+from pfserve.compiler.packages import PackageProblem, PackageTool, PackageTools
 from pfserve.compiler.python_file import LoadProblem, PythonFiles, put_first_on_path
 from pfserve.compiler.signature import Parameter
 from pfserve.compiler.template import (
     Render,
     compile_template,
     given_template,
+    image_variables,
     template_environment,
     template_variables,
 )
@@ -28,6 +31,7 @@ from pfserve.flow import FlowSource, NodeSource, SourceSpan
 from pfserve.plan import GIVEN_PROMPT, Lane, LlmCall, StepKind
 
 _RESERVED_VARIABLE = "template"
+_ESCAPED = "_inputs_to_escape"  # how promptflow names, for custom_llm tools, what strangers wrote (contract 3.7)
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -44,6 +48,7 @@ class Loaded(msgspec.Struct, frozen=True):
     streaming: str = ""  # the parameter that says whether a stream is wanted
     provider: Provider | None = None  # whose method the function is
     call: LlmCall | None = None
+    constants: Mapping[str, object] = {}  # arguments that no node can give
 
 
 def load_nodes(
@@ -54,7 +59,11 @@ def load_nodes(
     findings: Findings,
 ) -> dict[str, Loaded]:
     """The loaded nodes by name; those that could not be loaded are reported and left out."""
-    loader = _Loader(source, connections, jinja_sandbox, findings)
+    packages = PackageTools({node.source_tool.text for node in nodes if _is_of_package(node)})
+    packages.gather(source.folder)
+    loader = _Loader(source, connections, jinja_sandbox, packages, findings)
+    for problem in packages.problems:
+        findings.warning(source.span, problem)
     loaded = ((node.name, loader.load(node)) for node in nodes)
     return {name: one for name, one in loaded if one is not None}
 
@@ -85,25 +94,35 @@ def fingerprint(source: FlowSource, nodes: tuple[NodeSource, ...]) -> str:
 class _Loader:
     """What loading the nodes of one flow has in common."""
 
-    def __init__(self, source: FlowSource, connections: Connections, jinja_sandbox: bool, findings: Findings) -> None:
+    def __init__(
+        self,
+        source: FlowSource,
+        connections: Connections,
+        jinja_sandbox: bool,
+        packages: PackageTools,
+        findings: Findings,
+    ) -> None:
         self._source = source
+        self._packages = packages
         self._connections = connections
         self._findings = findings
         self._files = PythonFiles(source.folder, source.shown)
         self._environment = template_environment(jinja_sandbox)
 
     def load(self, node: NodeSource) -> Loaded | None:
+        if not can_run(node):  # which is reported elsewhere
+            return None
+        if _is_of_package(node):
+            return self._package(node)
         path = self._file(node)
-        if node.type.text == "llm" and node.source_type.text == RUNNABLE_SOURCE_TYPE:
+        if node.type.text == "llm":
             return self._llm(node, path)
         if path is None:
             return None
         return self._python(node, path) if node.type.text == "python" else self._prompt(node, path)
 
     def _file(self, node: NodeSource) -> Path | None:
-        """The node's file; None, where this version does not run such nodes (which is reported elsewhere)."""
-        if node.type.text not in RUNNABLE_TYPES or node.source_type.text != RUNNABLE_SOURCE_TYPE:
-            return None
+        """The node's file; None, where there is none."""
         relative = node.source_path.text
         if not relative:
             self._findings.mistake(node.span, f"Node {node.name} does not have source defined")
@@ -138,12 +157,59 @@ class _Loader:
             provider=tool.provider,
         )
 
-    def _prompt(self, node: NodeSource, path: Path) -> Loaded | None:
-        given = {given.name for given in node.inputs if given.is_given}
-        render = self._template(node, path, given, {_RESERVED_VARIABLE}, "reserved parameters of prompt tool")
-        if render is None:
+    def _package(self, node: NodeSource) -> Loaded | None:
+        identity = node.source_tool
+        try:
+            found = self._packages.load(identity.text)
+        except PackageProblem as problem:
+            self._findings.mistake(identity.span, f"node '{node.name}': {problem}")
             return None
-        return Loaded(node, StepKind.PROMPT, render, is_async=False, lane=None, parameters={}, takes_any_name=True)
+        constants, images = self._constants(node, found)
+        if constants is None:
+            return None
+        tool = found.tool
+        return Loaded(
+            node=node,
+            kind=StepKind.PYTHON,
+            function=tool.function,
+            is_async=tool.is_async,
+            lane=tool.lane,
+            parameters=found.parameters | images,
+            takes_any_name=tool.signature.takes_any_name,
+            needs_positions=tool.signature.needs_positions,
+            streaming=tool.streaming,
+            provider=tool.provider,
+            constants=constants,
+        )
+
+    def _constants(self, node: NodeSource, found: PackageTool) -> tuple[dict[str, object] | None, dict[str, Parameter]]:
+        """What a ``custom_llm`` tool gets besides the node's inputs; and which of these are images of its template."""
+        if node.type.text != "custom_llm":
+            return {}, {}
+        path = self._file(node)
+        text = self._template_text(path, node, set(found.parameters), "inputs of custom llm tool") if path else None
+        if found.template is None:
+            function = getattr(found.tool.function, "__name__", found.shown)
+            lacking = f"function {function} is missing a prompt template argument."
+            told = f"node '{node.name}': Invalid Custom LLM tool {found.shown}: {lacking}"
+            self._findings.mistake(node.source_tool.span, told)
+        if text is None or found.template is None:
+            return None, {}
+        constants: dict[str, object] = {found.template.name: found.template.kind(text)}
+        escaped = list(bound_to_inputs(node))
+        if escaped and (found.tool.signature.takes_any_name or _ESCAPED in found.tool.signature.parameters):
+            constants[_ESCAPED] = escaped
+        return constants, _images_of(text)
+
+    def _prompt(self, node: NodeSource, path: Path) -> Loaded | None:
+        text = self._template_text(path, node, {_RESERVED_VARIABLE}, "reserved parameters of prompt tool")
+        given = {given.name for given in node.inputs if given.is_given}
+        render = self._template(path, text, given)
+        if text is None or render is None:
+            return None
+        return Loaded(
+            node, StepKind.PROMPT, render, is_async=False, lane=None, parameters=_images_of(text), takes_any_name=True
+        )
 
     def _llm(self, node: NodeSource, path: Path | None) -> Loaded | None:
         model = model_of(node, self._connections, self._findings)
@@ -151,10 +217,11 @@ class _Loader:
             return None
         given = {given.name for given in node.inputs if given.is_given and not (model and given.name in model.types)}
         reserved = {GIVEN_PROMPT, *model.types} if model else set[str]()
-        render = self._template(node, path, given, reserved, f"parameters of {model.api_name if model else ''}")
+        text = self._template_text(path, node, reserved, f"parameters of {model.api_name if model else ''}")
+        render = self._template(path, text, given)
         if GIVEN_PROMPT in given and render is not None:
             render = given_template(self._environment)
-        if model is None or render is None:
+        if model is None or text is None or render is None:
             return None
         return Loaded(
             node,
@@ -162,29 +229,50 @@ class _Loader:
             ask_model,
             is_async=True,
             lane=Lane.LOOP,
-            parameters=model.parameters,
+            parameters=_images_of(text) | model.parameters,
             takes_any_name=True,
             streaming="stream",
             call=model.call(node, render),
         )
 
-    def _template(self, node: NodeSource, path: Path, given: set[str], reserved: set[str], whose: str) -> Render | None:
-        """The node's file as a function of the ``given`` variables. It may use none of the ``reserved`` names."""
+    def _template_text(self, path: Path, node: NodeSource, reserved: set[str], whose: str) -> str | None:
+        """The text of the node's template, which may use none of the ``reserved`` names."""
+        with self._reporting(path):
+            text = path.read_text(encoding="utf-8")
+            doubled = sorted(reserved & template_variables(self._environment, text))
+            if not doubled:
+                return text
+            names = ", ".join(map(repr, doubled))
+            duplicated = f"Invalid inputs {{{names}}} in prompt template of node {node.name}"
+            span = SourceSpan(self._source.shown(path), 0)
+            self._findings.mistake(span, f"{duplicated}. These inputs are duplicated with the {whose}.")
+        return None
+
+    def _template(self, path: Path, text: str | None, given: set[str]) -> Render | None:
+        """A template's text as a function of the ``given`` variables."""
+        if text is not None:
+            with self._reporting(path):
+                return compile_template(self._environment, text, given)
+        return None
+
+    @contextlib.contextmanager
+    def _reporting(self, path: Path) -> Iterator[None]:
+        """Report what is wrong with the template of a file."""
         span = SourceSpan(self._source.shown(path), 0)
         try:
-            text = path.read_text(encoding="utf-8")
-            render = compile_template(self._environment, text, given)
-            doubled = sorted(reserved & template_variables(self._environment, text))
+            yield
         except jinja2.TemplateSyntaxError as problem:
             message = f"Jinja parsing failed: ({type(problem).__name__}) {problem.message}"
             self._findings.mistake(SourceSpan(span.file, problem.lineno), message)
-            return None
         except (OSError, UnicodeDecodeError, SyntaxError, RecursionError, MemoryError) as problem:
             # SyntaxError: jinja2 made code that python refuses, such as too many blocks inside each other
             self._findings.mistake(span, f"cannot be read: {type(problem).__name__}: {problem}")
-            return None
-        if doubled:
-            names = ", ".join(map(repr, doubled))
-            duplicated = f"Invalid inputs {{{names}}} in prompt template of node {node.name}"
-            self._findings.mistake(span, f"{duplicated}. These inputs are duplicated with the {whose}.")
-        return render
+
+
+def _is_of_package(node: NodeSource) -> bool:
+    return can_run(node) and node.type.text in ("python", "custom_llm") and node.source_type.text != CODE
+
+
+def _images_of(template: str) -> dict[str, Parameter]:
+    """The variables of a template that stand for images: a literal for one becomes the image."""
+    return {name: Parameter(name, "image", required=False) for name in image_variables(template)}

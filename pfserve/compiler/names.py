@@ -11,8 +11,8 @@ from pfserve.flow import FlowSource, NodeSource, SourceSpan
 from pfserve.values import MESSAGE_FORMATS, TYPES
 
 _NODE_TYPES = ("python", "prompt", "llm", "custom_llm", "csharp", "action")
-RUNNABLE_TYPES = ("python", "prompt", "llm")
-RUNNABLE_SOURCE_TYPE = "code"
+CODE = "code"
+_SOURCES = {"python": (CODE, "package"), "custom_llm": ("package_with_prompt",)}  # prompt and llm: their path counts
 _NEVER_TYPES = ("csharp", "action")
 _SOURCE_TYPES = ("code", "package", "package_with_prompt")
 _UNREADY_TYPES = ("assistant_definition",)
@@ -101,8 +101,12 @@ def _check_node_type(node: NodeSource, findings: Findings) -> None:
         findings.mistake(span, f"node '{node.name}' has the unknown type '{kind}'{did_you_mean(kind, _NODE_TYPES)}")
     elif kind in _NEVER_TYPES:
         findings.mistake(span, f"node '{node.name}' is of type {kind}, which cannot be served")
-    elif kind not in RUNNABLE_TYPES:
-        _unready(node, span, f"is of type {kind}", findings)
+
+
+def can_run(node: NodeSource) -> bool:
+    """Whether nodes of this type, with a source of this type, can be run at all."""
+    kind = node.type.text
+    return kind in ("prompt", "llm") or node.source_type.text in _SOURCES.get(kind, ())
 
 
 def _check_source_type(node: NodeSource, findings: Findings) -> None:
@@ -110,17 +114,9 @@ def _check_source_type(node: NodeSource, findings: Findings) -> None:
     if kind not in _SOURCE_TYPES:
         unknown = f"node '{node.name}' has the unknown source type '{kind}'"
         findings.mistake(span, unknown + did_you_mean(kind, _SOURCE_TYPES))
-    elif kind != RUNNABLE_SOURCE_TYPE:
-        _unready(node, span, f"has a source of type {kind}", findings)
-
-
-def _unready(node: NodeSource, span: SourceSpan, what: str, findings: Findings) -> None:
-    if node.aggregation:
-        findings.warning(
-            span, f"node '{node.name}' {what}: as it is an aggregation, which is never run, it is not loaded"
-        )
-    else:
-        findings.mistake(span, f"node '{node.name}' {what}, which this version cannot run yet")
+    elif node.type.text in _SOURCES and not can_run(node):
+        unfit = f"Tool source type {kind} for {node.type.text} tool is not supported yet."
+        findings.mistake(span, f"node '{node.name}': {unfit}")
 
 
 def _check_references(source: FlowSource, nodes: tuple[NodeSource, ...], findings: Findings) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from pfserve.values import connection_classes, strong_connection_class, type_of_annotation
+from pfserve.values import choices_of_annotation, connection_classes, strong_connection_class, type_of_annotation
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -20,6 +20,7 @@ class Parameter(msgspec.Struct, frozen=True):
     required: bool
     connections: tuple[str, ...] = ()  # for the type "connection": the names of the classes that will do
     strong: type | None = None  # the author's own class, which a custom connection is turned into
+    choices: tuple[str, ...] = ()  # of an enumeration
 
 
 class Signature(msgspec.Struct, frozen=True):
@@ -51,4 +52,5 @@ def _parameter(one: inspect.Parameter) -> Parameter:
         required=one.default is inspect.Parameter.empty,
         connections=connection_classes(one.annotation),
         strong=strong_connection_class(one.annotation),
+        choices=choices_of_annotation(one.annotation),
     )

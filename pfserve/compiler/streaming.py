@@ -32,7 +32,8 @@ def prompts_for_models(loaded: Mapping[str, Loaded]) -> set[str]:
     """The prompt nodes whose result reaches a model's prompt, through other prompts or at once."""
     reaching: set[str] = set()
     for one in reversed(list(loaded.values())):  # in dependency order
-        if one.kind is StepKind.LLM or one.node.name in reaching:
+        is_model = one.kind is StepKind.LLM or one.node.type.text == "custom_llm"
+        if is_model or one.node.name in reaching:
             needed = [loaded[name] for name in needed_by_inputs(one.node) if name in loaded]
             reaching.update(need.node.name for need in needed if need.kind is StepKind.PROMPT)
     return reaching

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Set
 
 import jinja2
@@ -15,6 +16,7 @@ from pfserve.values.roles import PromptResult, escape_variables
 Render = Callable[..., str]
 
 _SPECIAL_NAMES = ("self", "super")
+_IMAGE = re.compile(r"!\[\s*image\s*\]\(\{\{\s*([^{}\n]+?)\s*\}\}\)")
 
 
 def template_environment(sandbox: bool) -> jinja2.Environment:
@@ -26,6 +28,11 @@ def template_environment(sandbox: bool) -> jinja2.Environment:
 def template_variables(environment: jinja2.Environment, text: str) -> set[str]:
     """The names that the template expects from outside."""
     return meta.find_undeclared_variables(environment.parse(text))
+
+
+def image_variables(text: str) -> list[str]:
+    """The names in placeholders for images, ``![image]({{ name }})`` (contract 3.7)."""
+    return [name.strip() for name in _IMAGE.findall(text)]
 
 
 def compile_template(environment: jinja2.Environment, text: str, given: Set[str]) -> Render:

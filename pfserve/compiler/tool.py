@@ -23,11 +23,7 @@ class Provider(msgspec.Struct, frozen=True):
     kind: type
     method: str
     parameters: dict[str, Parameter]  # of its constructor
-
-    @property
-    def tool_name(self) -> str:
-        """What messages call the tool."""
-        return f"{self.kind.__name__}.{self.method}"
+    tool_name: str  # what messages call the tool
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -88,15 +84,40 @@ def find_tool(module: ModuleType) -> Tool:
         raise ToolProblem(f"the tool '{found[0].name}' has no readable signature: {problem}") from None
 
 
-def _read(found: _Found) -> Tool:
+def tool_of_function(function: Callable[..., object]) -> Tool:
+    """A function as a tool, whether its author marked it or not.
+
+    Raises:
+        TypeError, ValueError: it is none, or has no readable signature.
+    """
+    return _read(_Found(function, None, False))
+
+
+def tool_of_class(kind: type, method: str, shown: str) -> Tool:
+    """The method of a provider class as a tool that messages call ``shown``; raises as :func:`tool_of_function`.
+
+    Raises:
+        AttributeError: there is no such method.
+        ToolProblem: constructor and method take an input of the same name.
+    """
+    member = inspect.getattr_static(kind, method)
+    if isinstance(member, staticmethod | classmethod):
+        return _read(_Found(getattr(kind, method), kind, False), shown)
+    return _read(_Found(member, kind, True), shown)
+
+
+def _read(found: _Found, shown: str = "") -> Tool:
     function = found.function
     signature = read_signature(function, bound=found.is_bound)
-    provider = _provider(found.kind, function, signature) if found.kind else None
+    provider = _provider(found, signature, shown or found.name) if found.kind else None
     return Tool(function, inspect.iscoroutinefunction(function), signature, provider)
 
 
-def _provider(kind: type, function: Callable[..., object], signature: Signature) -> Provider:
-    provider = Provider(kind, function.__name__, read_signature(kind.__init__, bound=True).parameters)  # type: ignore[misc]
+def _provider(found: _Found, signature: Signature, shown: str) -> Provider:
+    kind, function = found.kind, found.function
+    assert kind is not None
+    constructor = read_signature(kind.__init__, bound=True)  # type: ignore[misc]
+    provider = Provider(kind, function.__name__, constructor.parameters, shown)
     if doubled := provider.parameters.keys() & signature.parameters.keys():
         names = ", ".join(sorted(doubled))
         problem = f"Duplicate inputs found from '{provider.method}' and \"__init__()\"!"

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
 from pfserve.compiler.findings import Findings
 from pfserve.compiler.load import Loaded
+from pfserve.compiler.missing import install_hint
 from pfserve.compiler.reference import InputReference, NodeReference, read_reference, unread_part
 from pfserve.compiler.signature import Parameter
 from pfserve.connections import ConnectionProblem, Connections
 from pfserve.errors import UserError, did_you_mean
 from pfserve.flow import FlowSource, NodeInputSource, NodeSource, SourceSpan
 from pfserve.plan import StepKind
-from pfserve.values import ConversionError, convert_literal, exception_text, images_reader
+from pfserve.values import (
+    TYPES,
+    ConversionError,
+    convert_literal,
+    exception_text,
+    images_reader,
+    is_strong_connection,
+)
 from pfserve.values.connection_form import strong_type
-from pfserve.values.connections import CustomConnection
+from pfserve.values.connections import CustomConnection, CustomStrongTypeConnection
 
 _UNREADY_LITERALS = ("assistant_definition",)
 
@@ -93,6 +102,8 @@ class _Wirer:
                 yield given.name, reference
             elif given.is_given:
                 yield given.name, Literal(self._literal(loaded, given))
+        for name, value in loaded.constants.items():
+            yield name, Literal(value)
 
     # -- literals
 
@@ -106,6 +117,9 @@ class _Wirer:
             self._findings.mistake(given.span, unready)
         elif parameter.type_name == "connection":
             return self._connection(loaded, given, parameter)
+        elif parameter.type_name not in ("", *TYPES):
+            unresolved = f"{what}: Unresolved input type {parameter.type_name!r}"
+            self._findings.mistake(given.span, f"{unresolved}, please check if it is supported in current version.")
         else:
             try:
                 return self._with_images(
@@ -126,18 +140,21 @@ class _Wirer:
     def _connection(self, loaded: Loaded, given: NodeInputSource, parameter: Parameter) -> object:
         name = str(given.value)
         try:
-            connection = self._connections.get(name)
+            connection = self._connections.get(name, parameter.connections[0])
             kind = type(connection).__name__
             if kind not in parameter.connections:
                 what = f"Input '{given.name}' for node '{loaded.node.name}' of type '{kind}'"
                 unfit = f"{what} is not supported, valid types {list(parameter.connections)}."
                 self._findings.mistake(given.span, unfit)
             elif parameter.strong is not None and isinstance(connection, CustomConnection):
-                return strong_type(connection, parameter.strong)
+                return strong_type(connection, _own_class(connection) or parameter.strong)
             return connection
         except ConnectionProblem as problem:
             told = f"Get connection '{name}' for node '{loaded.node.name}' error: {problem}"
             self._findings.mistake(given.span, told)
+        except (ImportError, AttributeError, TypeError) as problem:
+            unusable = f"connection '{name}' for node '{loaded.node.name}' names a class that cannot be had: {problem}"
+            self._findings.mistake(given.span, unusable + install_hint(problem))
         except KeyError as missing:
             kind = parameter.strong.__name__ if parameter.strong else ""
             lacking = f"connection '{name}' for node '{loaded.node.name}' lacks {missing}, which the class {kind} needs"
@@ -174,6 +191,22 @@ class _Wirer:
             failed = f"node '{node.name}': Failed to load package tool '{provider.tool_name}': {cause}"
             self._findings.mistake(node.source_path.span, failed)
             return loaded.function
+
+
+def _own_class(connection: CustomConnection) -> type[CustomStrongTypeConnection] | None:
+    """The author's class that the connection itself names (contract 6.7).
+
+    Raises:
+        ImportError, AttributeError: there is no such class.
+        TypeError: it is no class of connections.
+    """
+    module, name = (connection.configs.get(f"promptflow.connection.{key}") for key in ("module", "custom_type"))
+    if not module or not name:
+        return None
+    kind = getattr(importlib.import_module(str(module)), str(name))
+    if not is_strong_connection(kind):
+        raise TypeError(f"{module}.{name} is no class of connections")
+    return kind
 
 
 def _span_of(loaded: Loaded, name: str) -> SourceSpan:

@@ -56,6 +56,7 @@ def _node(reader: Reader, name: str, mapping: Mapping) -> NodeSource:
         type=reader.text(of, "type", mapping.span),
         source_type=reader.text(source, "type", source_span, "code"),
         source_path=reader.text(source, "path", source_span),
+        source_tool=reader.text(source, "tool", source_span),
         connection=reader.text(of, "connection", mapping.span),
         api=reader.text(of, "api", mapping.span),
         module=reader.text(of, "module", mapping.span),

@@ -82,6 +82,7 @@ class NodeSource(msgspec.Struct, frozen=True):
     type: Text
     source_type: Text  # "code" where the author wrote none
     source_path: Text
+    source_tool: Text  # the id of a package's tool
     connection: Text  # this and api: of llm nodes
     api: Text
     module: Text  # to be imported at start

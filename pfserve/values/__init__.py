@@ -9,7 +9,9 @@ from pfserve.values.multimedia import MESSAGE_FORMATS, Image, PFBytes, Text, ima
 from pfserve.values.types import (
     TYPES,
     annotation_members,
+    choices_of_annotation,
     connection_classes,
+    is_strong_connection,
     strong_connection_class,
     type_of_annotation,
 )
@@ -30,6 +32,7 @@ __all__ = [
     "TOOL_MARK",
     "TYPES",
     "annotation_members",
+    "choices_of_annotation",
     "connection_classes",
     "convert_literal",
     "converter",
@@ -38,6 +41,7 @@ __all__ = [
     "image_as_dict",
     "image_failure",
     "images_reader",
+    "is_strong_connection",
     "is_tool",
     "prompty_images_reader",
     "streaming_parameter",

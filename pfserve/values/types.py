@@ -65,22 +65,31 @@ def connection_classes(annotation: object) -> tuple[str, ...]:
 
 def strong_connection_class(annotation: object) -> type | None:
     """The first connection class of the author's own that the annotation admits."""
-    return next((one for one in annotation_members(annotation) if _is_strong(one)), None)
+    return next((one for one in annotation_members(annotation) if is_strong_connection(one)), None)
 
 
-def _connection_class(member: object) -> str:
-    if _is_strong(member):
-        return "CustomConnection"
-    name = member.__name__ if inspect.isclass(member) else ""
-    return name if name in CONNECTION_CLASSES else ""
+def choices_of_annotation(annotation: object) -> tuple[str, ...]:
+    """The values of an enumeration, as texts; empty if the annotation is none."""
+    annotation = _without_optional(annotation)
+    if not inspect.isclass(annotation) or not issubclass(annotation, enum.Enum):
+        return ()
+    return tuple(str(member.value) for member in annotation)
 
 
-def _is_strong(member: object) -> typing.TypeGuard[type]:
+def is_strong_connection(member: object) -> typing.TypeGuard[type[CustomStrongTypeConnection]]:
+    """Whether it is a connection class of the author's own."""
     return (
         inspect.isclass(member)
         and issubclass(member, CustomStrongTypeConnection)
         and member is not CustomStrongTypeConnection
     )
+
+
+def _connection_class(member: object) -> str:
+    if is_strong_connection(member):
+        return "CustomConnection"
+    name = member.__name__ if inspect.isclass(member) else ""
+    return name if name in CONNECTION_CLASSES else ""
 
 
 def _without_optional(annotation: object) -> object:

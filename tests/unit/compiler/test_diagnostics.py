@@ -99,7 +99,7 @@ FLOW_MISTAKES = {
     ),
     "custom_llm node": (
         HEAD + NODE.replace("type: python", "type: custom_llm"),
-        "flow.dag.yaml:7: node 'a' is of type custom_llm, which this version cannot run yet",
+        "flow.dag.yaml:8: node 'a': Tool source type code for custom_llm tool is not supported yet.",
     ),
     "csharp node": (
         HEAD + NODE.replace("type: python", "type: csharp"),
@@ -107,7 +107,13 @@ FLOW_MISTAKES = {
     ),
     "package tool": (
         HEAD + NODE.replace("type: code, path: a.py", "type: package, tool: x.y"),
-        "flow.dag.yaml:8: node 'a' has a source of type package, which this version cannot run yet",
+        "flow.dag.yaml:8: node 'a': Package tool 'x.y' is not found in the current environment. "
+        "All available package tools are: [].",
+    ),
+    "aggregation of a package that is not there": (
+        HEAD + NODE + "- {name: c, type: python, aggregation: true, source: {type: package, tool: x.y}}\n",
+        "flow.dag.yaml:11: node 'c': Package tool 'x.y' is not found in the current environment. "
+        "All available package tools are: [].",
     ),
     "unknown source type": (
         HEAD + NODE.replace("type: code", "type: coed"),
@@ -358,19 +364,6 @@ WARNINGS = {
         [
             "flow.dag.yaml:11: the 'activate' of node 'a' compares two literals: the node always runs; "
             "a reference (${…}) for 'when' is usual"
-        ],
-    ),
-    "an aggregation that could not run": (
-        HEAD
-        + NODE
-        + "- {name: b, type: custom_llm, aggregation: true, source: {path: nowhere.jinja2}}\n"
-        + "- {name: c, type: python, aggregation: true, source: {type: package, tool: x.y}}\n",
-        GOOD,
-        [
-            "flow.dag.yaml:11: node 'b' is of type custom_llm: as it is an aggregation, which is never run, "
-            "it is not loaded",
-            "flow.dag.yaml:12: node 'c' has a source of type package: as it is an aggregation, which is never run, "
-            "it is not loaded",
         ],
     ),
     "an aggregation's output": (
