@@ -15,7 +15,7 @@ CODE = "code"
 _SOURCES = {"python": (CODE, "package"), "custom_llm": ("package_with_prompt",)}  # prompt and llm: their path counts
 _NEVER_TYPES = ("csharp", "action")
 _SOURCE_TYPES = ("code", "package", "package_with_prompt")
-_UNREADY_TYPES = ("assistant_definition",)
+_ONLY_OF_NODES = ("assistant_definition",)
 
 
 def chosen_nodes(source: FlowSource, chosen: Mapping[str, str], findings: Findings) -> tuple[NodeSource, ...]:
@@ -69,8 +69,8 @@ def _check_file(source: FlowSource, findings: Findings) -> None:
 def _check_type(what: str, name: str, span: SourceSpan, findings: Findings) -> None:
     if name and name not in TYPES:
         findings.mistake(span, f"{what} has the unknown type '{name}'{did_you_mean(name, TYPES)}")
-    elif name in _UNREADY_TYPES:
-        findings.mistake(span, f"{what} is of type {name}, which this version cannot take yet")
+    elif name in _ONLY_OF_NODES:
+        findings.mistake(span, f"{what} is of type {name}, which only inputs of nodes can be")
 
 
 def _check_duplicates(nodes: Iterable[NodeSource], findings: Findings) -> None:

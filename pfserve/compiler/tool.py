@@ -35,6 +35,11 @@ class Tool(msgspec.Struct, frozen=True):
     provider: Provider | None = None
 
     @property
+    def name(self) -> str:
+        """What its author called the function."""
+        return self.function.__name__
+
+    @property
     def lane(self) -> Lane:
         """Where it is called. An async generator function only makes its generator; of a sync one this may not rely."""
         return Lane.LOOP if self.is_async or inspect.isasyncgenfunction(self.function) else Lane.THREAD

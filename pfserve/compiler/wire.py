@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
+from pfserve.compiler.assistant import Assistants
 from pfserve.compiler.findings import Findings
 from pfserve.compiler.load import Loaded
 from pfserve.compiler.missing import install_hint
@@ -28,8 +29,6 @@ from pfserve.values import (
 )
 from pfserve.values.connection_form import strong_type
 from pfserve.values.connections import CustomConnection, CustomStrongTypeConnection
-
-_UNREADY_LITERALS = ("assistant_definition",)
 
 
 class Literal(msgspec.Struct, frozen=True):
@@ -73,6 +72,19 @@ class _Wirer:
         self._source = source
         self._connections = connections
         self._findings = findings
+        self._assistants = Assistants(source, findings, self._bound)
+
+    def _bound(self, loaded: Loaded) -> tuple[Callable[..., object], dict[str, object]]:
+        """The function of an assistant's tool, and what is predefined for it."""
+        arguments = dict(self._arguments(loaded))
+        for name, value in arguments.items():
+            if not isinstance(value, Literal):
+                unbound = f"requires a literal value, but ${{{value.text}}} was received"
+                self._findings.mistake(_span_of(loaded, name), f"the predefined input '{name}' {unbound}")
+        function = loaded.function if loaded.provider is None else self._method(loaded, arguments)
+        of_class = loaded.provider.parameters if loaded.provider else {}
+        literals = {name: value.value for name, value in arguments.items() if isinstance(value, Literal)}
+        return function, {name: value for name, value in literals.items() if name not in of_class}
 
     def wire(self, loaded: Loaded) -> Wiring:
         _warn_of_signature(loaded, self._findings)
@@ -112,10 +124,9 @@ class _Wirer:
         if parameter is None:
             return given.value
         what = f"Input '{given.name}' for node '{loaded.node.name}'"
-        if parameter.type_name in _UNREADY_LITERALS:
-            unready = f"{what} is of type {parameter.type_name}, for which this version cannot take '{given.value}' yet"
-            self._findings.mistake(given.span, unready)
-        elif parameter.type_name == "connection":
+        if parameter.type_name == "assistant_definition":
+            return self._assistants.read(given, loaded.node)
+        if parameter.type_name == "connection":
             return self._connection(loaded, given, parameter)
         elif parameter.type_name not in ("", *TYPES):
             unresolved = f"{what}: Unresolved input type {parameter.type_name!r}"

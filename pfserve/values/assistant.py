@@ -3,45 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import msgspec
 
 
 class AssistantTool(msgspec.Struct, frozen=True):
-    """A function to call for an assistant, and how the assistant is told about it."""
+    """A tool of an assistant: a function to call for it, or None for what the service runs itself."""
 
-    function: Callable[..., object]
+    function: Callable[..., object] | None
     definition: Mapping[str, object]  # as OpenAI's API wants it
 
 
 class AssistantToolInvoker:
-    """The tools of an assistant: those that are functions by name, and ``builtins`` that the service runs itself."""
+    """The tools of an assistant, by name."""
 
-    def __init__(self, tools: Mapping[str, AssistantTool], builtins: tuple[Mapping[str, object], ...] = ()) -> None:
+    def __init__(self, tools: Mapping[str, AssistantTool]) -> None:
         self._tools = dict(tools)
-        self._builtins = builtins
 
     def invoke_tool(self, func_name: str, kwargs: Mapping[str, object]) -> object:
         """Call a function for the assistant; of an async one, give the coroutine.
 
         Raises:
             KeyError: the assistant has no function of that name.
+            TypeError: the service runs that tool itself, or the function takes other arguments.
         """
-        return self._tools[func_name].function(**kwargs)
+        return self._tools[func_name].function(**kwargs)  # type: ignore[misc]
 
     def to_openai_tools(self) -> list[Mapping[str, object]]:
         """All tools as OpenAI's API wants them."""
-        return [*self._builtins, *(tool.definition for tool in self._tools.values())]
+        return [tool.definition for tool in self._tools.values()]
 
 
+@dataclass
 class AssistantDefinition:
     """An assistant: which model it is, what it is told and which tools it has."""
 
-    def __init__(self, model: str, instructions: str, tools: list[Any]) -> None:
-        self.model = model
-        self.instructions = instructions
-        self.tools = tools
+    model: str
+    instructions: str
+    tools: list[Any]
+
+    def __post_init__(self) -> None:
         self._tool_invoker: AssistantToolInvoker | None = None
 
     @classmethod
@@ -52,11 +55,3 @@ class AssistantDefinition:
     def serialize(self) -> dict[str, object]:
         """The definition as a dict."""
         return {"model": self.model, "instructions": self.instructions, "tools": self.tools}
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AssistantDefinition) and self.serialize() == other.serialize()
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"AssistantDefinition(model={self.model!r}, instructions={self.instructions!r}, tools={self.tools!r})"

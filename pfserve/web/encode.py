@@ -11,6 +11,7 @@ import orjson
 
 from pfserve.errors import UserError
 from pfserve.values import MESSAGE_FORMATS, Bare, PFBytes, image_as_dict
+from pfserve.values.assistant import AssistantDefinition
 
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
@@ -19,6 +20,8 @@ def _write_image(message_format: str, value: object) -> dict[str, object]:
     """Called by the encoders for what is no JSON."""
     if isinstance(value, PFBytes):
         return image_as_dict(value, message_format)
+    if isinstance(value, AssistantDefinition):
+        return value.serialize()
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 

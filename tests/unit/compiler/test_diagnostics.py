@@ -278,7 +278,7 @@ LITERAL_MISTAKES = {
     "assistant": (
         "text: AssistantDefinition",
         "a.yaml",
-        "Input 'text' for node 'a' is of type assistant_definition, for which this version cannot take 'a.yaml' yet",
+        "Input 'text' for node 'a' of value 'a.yaml' is not a valid path.",
     ),
 }
 
