@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pfserve.compat import finder
+from pfserve.compat.context import executes
 from pfserve.compat.given import give
 from pfserve.compat.names import MODULES
 from pfserve.compat.tool import DETAILS, ToolDetails, ToolProvider, tool
@@ -12,11 +13,12 @@ from pfserve.connections import Connections
 __all__ = ["DETAILS", "MODULES", "ToolDetails", "ToolProvider", "install", "rest", "tool"]
 
 
-def install(connections: Connections | None = None) -> None:
+def install(connections: Connections | None = None, kind: str = "dag") -> None:
     """Let ``import promptflow`` and its submodules give pfserve's. Called once, before user code is imported.
 
-    ``connections`` is what names of connections mean that user code brings up while it runs.
+    ``connections`` is what names of connections mean that user code brings up while it runs, ``kind`` that of the flow.
     """
+    executes(kind)
     finder.install(MODULES)
     if connections is not None:
         give(connections)

@@ -20,6 +20,15 @@ _OTEL = "_otel_attributes"
 _TRACKING = ("root_run_id", "flow_id", "run_mode", "batch_input_source", "execution_target")
 
 
+_executed = "dag"
+
+
+def executes(kind: str) -> None:
+    """From now on contexts say that this kind of flow is executed."""
+    global _executed  # noqa: PLW0603 - one flow a process
+    _executed = kind
+
+
 class OperationContext(dict[str, object]):
     """``promptflow.tracing._operation_context.OperationContext``: a dict whose keys are attributes too.
 
@@ -47,12 +56,12 @@ class OperationContext(dict[str, object]):
         _HELD.set((REQUEST_ID.get(), instance))
 
     def _begin(self, request: str) -> None:
-        told = {"request_id": request, "line_run_id": request, "execution_target": "dag"}
+        told = {"request_id": request, "line_run_id": request, "execution_target": _executed}
         self.update(
             root_run_id=request,
             flow_id=_FLOW_ID,
             run_mode="Test",
-            execution_target="dag",
+            execution_target=_executed,
             request_id=request,
             **{_OTEL: told},
         )

@@ -54,7 +54,7 @@ def compile_dag(
     chains = fuse(steps)
     return Plan(
         flow_name=source.name,
-        kind="dag",
+        kind=source.kind,
         inputs=inputs,
         outputs=outputs,
         steps=steps,

@@ -51,7 +51,10 @@ def constructor(
 def _check_aggregate(entry: Entry, findings: Findings) -> None:
     """Promptflow would call it after a batch: it is never called here."""
     aggregate = getattr(entry.kind, _AGGREGATE, None)
-    if aggregate is not None and len(inspect.signature(aggregate).parameters) != 1 + inspect.isfunction(aggregate):
+    if aggregate is None:
+        return
+    bound = inspect.isfunction(inspect.getattr_static(entry.kind, _AGGREGATE))
+    if len(inspect.signature(aggregate).parameters) != 1 + bound:
         findings.mistake(entry.span, "The __aggregate__ method should have only one parameter.")
 
 
@@ -90,8 +93,8 @@ class _Resolver:
         """The argument as the constructor wants it."""
         kind = annotation_members(annotation)[0]
         try:
-            if (classes := connection_classes(annotation)) and isinstance(value, str):
-                return self._connections.get(value, classes[0])
+            if connection_classes(annotation) and isinstance(value, str):
+                return self._connections.get(value)
             if isinstance(kind, type) and kind.__name__ in MODEL_CONFIGURATIONS:
                 return self._model(kind, value)
         except ConnectionProblem as problem:
@@ -109,8 +112,7 @@ class _Resolver:
         if not getattr(found, "connection", None):
             return found
         deployment = "azure_deployment" if hasattr(found, "azure_deployment") else "model"
-        expected = "AzureOpenAIConnection" if deployment == "azure_deployment" else "OpenAIConnection"
-        connection = self._connections.get(found.connection, expected)
+        connection = self._connections.get(found.connection)
         return kind.from_connection(connection=connection, **{deployment: getattr(found, deployment)})
 
 

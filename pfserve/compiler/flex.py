@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -44,14 +45,15 @@ def compile_flex(
     inputs, outputs = declared_by_code(source, entry, findings)
     told = msgspec.structs.replace(source, inputs=inputs, outputs=outputs)
     construct = constructor(source, entry, init, connections, findings)
-    specs = tuple(_spec(one, entry, _typed(source).get(one.name), findings) for one in inputs)
+    typed = _typed(source)
+    specs = tuple(_spec(one, typed.get(one.name)) for one in inputs)
     findings.raise_mistakes()
 
     step = _step(source, entry, specs, construct, findings)
     chains = fuse([step])
     return Plan(
         flow_name=source.name,
-        kind="flex",
+        kind=source.kind,
         inputs=specs,
         outputs=(),
         steps=(step,),
@@ -78,19 +80,14 @@ def _typed(source: FlexSource) -> dict[str, InputSource]:
     return {one.name: one for one in source.inputs if one.default != ""}
 
 
-def _spec(one: InputSource, entry: Entry, typed: InputSource | None, findings: Findings) -> InputSpec:
+def _spec(one: InputSource, typed: InputSource | None) -> InputSpec:
+    """An input of the code's. It is required if the code has no default, whatever the file says."""
     required = one.default is None
+    convert = _unchanged if typed is None else converter(typed.type, one.name)
     default: object = None if required else ABSENT
-    convert: Callable[[object], object] = _unchanged
-    if typed is not None:
-        convert = converter(typed.type, one.name)
-        if typed.default is not None and not required:
-            try:
-                default = convert(copy.deepcopy(typed.default))
-            except UserError as problem:
-                required, default = True, None
-                unusable = f"{problem.message} (Its default cannot be used: clients have to give it.)"
-                findings.warning(typed.span, unusable)
+    if typed is not None and typed.default is not None and not required:
+        with contextlib.suppress(UserError):  # told to every request that needs it
+            default = convert(copy.deepcopy(typed.default))
     return InputSpec(name=one.name, type=one.type, required=required, default=default, convert=convert)
 
 
@@ -114,7 +111,7 @@ def _step(
         for slot, spec in enumerate(specs)
         if spec.name in taken
     ]
-    needed = tuple(_needed(source, entry, specs, findings))
+    needed = dict(_needed(source, entry, specs, findings))
     return Step(
         name=entry.name,
         kind=StepKind.PYTHON,
@@ -131,30 +128,50 @@ def _step(
     )
 
 
-def _needed(source: FlexSource, entry: Entry, specs: tuple[InputSpec, ...], findings: Findings) -> Iterator[str]:
-    """The inputs that the file declares without a default: each request has to give them, whatever the code says."""
+def _needed(
+    source: FlexSource, entry: Entry, specs: tuple[InputSpec, ...], findings: Findings
+) -> Iterator[tuple[str, str]]:
+    """The inputs of the file that each request has to give, and what is told to one that does not.
+
+    Those are the inputs without a default, or with one that does not fit, whatever the code says.
+    """
     taken = {one.name for one in entry.parameters}
+    undecided = {spec.name for spec in specs if spec.default is ABSENT}
     for name, one in _typed(source).items():
         if name not in taken:
             strange = f"the input '{name}' is no parameter of {entry.name}(): every request is answered with 400"
             findings.warning(one.span, strange + did_you_mean(name, taken))
-            yield name
-    yield from (spec.name for spec in specs if spec.default is ABSENT and spec.name in _typed(source))
+            yield name, _not_provided(name)
+        elif name in undecided:
+            yield name, _not_provided(name) if one.default is None else _misfit(one, findings)
 
 
-def _with_needed(function: Callable[..., object], names: tuple[str, ...]) -> Callable[..., object]:
-    """The function, with a check that it is given ``names``."""
-    if not names:
+def _not_provided(name: str) -> str:
+    return (
+        f"The input for flow is incorrect. The value for flow input '{name}' is not provided in input data. Please "
+        "review your input data or remove this input in your flow if it's no longer needed."
+    )
+
+
+def _misfit(one: InputSource, findings: Findings) -> str:
+    try:
+        converter(one.type, one.name)(one.default)
+    except UserError as problem:
+        findings.warning(one.span, f"{problem.message} (Its default cannot be used: clients have to give it.)")
+        return problem.message
+    raise AssertionError("a default that fits was taken")
+
+
+def _with_needed(function: Callable[..., object], needed: Mapping[str, str]) -> Callable[..., object]:
+    """The function, with a check that it is given what is ``needed``."""
+    if not needed:
         return function
 
     @wraps(function)
     def checked(**given: object) -> object:
-        for name in names:
+        for name, problem in needed.items():
             if name not in given:
-                raise UserError(
-                    f"The input for flow is incorrect. The value for flow input '{name}' is not provided in input "
-                    "data. Please review your input data or remove this input in your flow if it's no longer needed."
-                )
+                raise UserError(problem)
         return function(**given)
 
     return checked

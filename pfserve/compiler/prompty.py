@@ -60,7 +60,7 @@ def compile_prompty(
     told = msgspec.structs.replace(source, inputs=inputs)
     return Plan(
         flow_name=source.name,
-        kind="prompty",
+        kind=source.kind,
         inputs=specs,
         outputs=(),
         steps=(step,),

@@ -41,7 +41,7 @@ class Executor:
         line_timeout_s: float | None = None,
         fetch: Fetch | None = None,
     ) -> None:
-        walk = _walk_of(plan.chains, runners_of(with_models(with_objects(plan), models), lane))
+        walk = _walk_of(plan, runners_of(with_models(with_objects(plan), models), lane))
         self._make_frame = frame_maker(plan)
         self._fill_images = images_filler(plan, fetch or ImageFetcher())
         self._walk = walk if line_timeout_s is None else _limited(walk, line_timeout_s)
@@ -84,12 +84,12 @@ def _limited(walk: Walk, limit_s: float) -> Walk:
     return run
 
 
-def _walk_of(chains: tuple[Chain, ...], runners: list[Runner]) -> Walk:
+def _walk_of(plan: Plan, runners: list[Runner]) -> Walk:
     if len(runners) == 1:
         return runners[0].run
-    if _form_a_line(chains):
+    if _form_a_line(plan.chains):
         return _line(runners)
-    return Graph(chains, runners).walk
+    return Graph(plan, runners).walk
 
 
 def _form_a_line(chains: tuple[Chain, ...]) -> bool:

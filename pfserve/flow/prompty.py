@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -78,6 +79,8 @@ def _dashes(text: str, start: int) -> re.Match[str] | None:
 
 class PromptySource(FlowFile, frozen=True, kw_only=True):
     """A prompty: one prompt, and the model that it is put to."""
+
+    kind: ClassVar[str] = "prompty"
 
     front: Mapping  # the front matter, with references that nobody has followed yet
     template: Text  # where it stands is its first line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -117,6 +118,8 @@ class FlowFile(msgspec.Struct, frozen=True, kw_only=True):
     ``mistakes`` holds what is wrong with the file's shape; the compiler reports it together with all else.
     """
 
+    kind: ClassVar[str]
+
     path: Path
     folder: Path
     name: str  # for swagger: the folder's name without its final suffix
@@ -151,6 +154,8 @@ class FlowFile(msgspec.Struct, frozen=True, kw_only=True):
 class FlowSource(FlowFile, frozen=True, kw_only=True):
     """A DAG flow: nodes and what they give each other."""
 
+    kind: ClassVar[str] = "dag"
+
     message_format: Text
     nodes: tuple[NodeSource, ...]
     variants: tuple[VariantsSource, ...]
@@ -161,6 +166,8 @@ class FlexSource(FlowFile, frozen=True, kw_only=True):
 
     Its ``inputs`` say defaults and types of parameters; which parameters there are says the code.
     """
+
+    kind: ClassVar[str] = "flex"
 
     entry: Text  # "package.module:function" or "package.module:Class"
     init: tuple[InputSource, ...]  # of the class's constructor

@@ -65,7 +65,7 @@ def load_flow(config: ServeConfig, *, stub_url: str = "", tell: Tell | None = No
     given = connections.load(config, source.environment | snapshot(), stand_in=_stand_in(config, stub_url))
     try:
         mistakes = _set_environment(source, given)
-        compat.install(given)
+        compat.install(given, source.kind)
         plan = _compile(config, source, given, mistakes)
         compat.rest()
         _load_tokenisers(plan)

@@ -100,13 +100,17 @@ class Worker:
         )
         self._models = Models()
         serve_models(loop, self._models)
-        self._model_calls = ModelCallCounter(duty.region.ledger.pages[duty.seat], loop)
+        self._model_calls = ModelCallCounter(loop)
         MODEL_CALLS.set(self._model_calls.take)  # before there is a task: each has a copy of this context
         vitals = Vitals(duty.region, config.stuck_after_s)
         self._service = Service(
             plan,
             Executor(
-                plan, self._lane, models=self._models, streams=self._streams, line_timeout_s=config.line_timeout_s
+                plan,
+                self._lane,
+                models=self._models,
+                streams=self._streams,
+                line_timeout_s=config.line_timeout_s if plan.kind == "dag" else None,  # as promptflow (contract 2.2)
             ),
             self._gate,
             vitals,

@@ -88,6 +88,12 @@ FUNCTIONS = [
         inputs={"a": typed("int")},
     ),
     flex(
+        "a-default-that-does-not-fit",
+        "def f(a: int = 1, b: int = 2):\n    return f'{a!r} {b!r}'\n",
+        say({}, {"a": "5"}, {"b": "x"}),
+        inputs={"a": typed("int", default="text"), "b": typed("int", default=5)},
+    ),
+    flex(
         "declared-but-no-parameter",
         "def f(a: str = 'a'):\n    return a\n",
         say({}, {"a": "5"}, {"x": "5"}),

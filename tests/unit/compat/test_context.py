@@ -6,7 +6,8 @@ import contextvars
 
 import pytest
 
-from pfserve.compat.context import OperationContext, ThreadPoolExecutorWithContext
+from pfserve.compat import context as context_module
+from pfserve.compat.context import OperationContext, ThreadPoolExecutorWithContext, executes
 from pfserve.values.ambient import REQUEST_ID
 
 
@@ -80,3 +81,13 @@ def test_threads_of_the_pool_know_the_request():
             return [pool.submit(REQUEST_ID.get).result(), *pool.map(lambda _: REQUEST_ID.get(), range(2))]
 
     assert within("id-1", ask) == ["id-1"] * 3
+
+
+def test_contexts_say_what_kind_of_flow_is_executed(monkeypatch):
+    monkeypatch.setattr(context_module, "_executed", "dag")
+    executes("flex")
+    token = REQUEST_ID.set("another request")
+    try:
+        assert OperationContext.get_instance().execution_target == "flex"
+    finally:
+        REQUEST_ID.reset(token)

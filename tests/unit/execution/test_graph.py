@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from pfserve.errors import UserError
-from pfserve.execution import Executor
+from pfserve.execution import Executor, graph
 from pfserve.execution.graph import AT_ONCE
 from unit.execution.handmade import Literal, at, given, lane_of, node, plan_of, prompt
 
@@ -220,6 +220,42 @@ def test_chains_that_wait_for_their_turn_are_not_started_after_a_failure(executi
         assert "after" not in story.events
 
     executing(plan_of(*first, late, chains=each_alone(*first, late)), main)
+
+
+def test_of_failures_at_about_the_same_time_that_of_the_earlier_step_is_told(executing, monkeypatch):
+    monkeypatch.setattr(graph, "GRACE_S", NEVER_S)  # so that a slow machine does not decide
+    far = threading.Event()
+
+    def second(first):
+        far.set()
+        raise ValueError("two steps into its chain")
+
+    def beside():
+        assert far.wait(NEVER_S)
+        raise ValueError("boom")
+
+    async def main(executor):
+        with pytest.raises(UserError, match=r"Execution failure in 'c': \(ValueError\) boom"):
+            await executor.run({})
+
+    nodes = [node("a", lambda: 1), node("b", second, first=at("a")), node("c", beside)]
+    executing(plan_of(*nodes, chains=[["a", "b"], ["c"]]), main)
+
+
+def test_a_failure_does_not_wait_for_steps_that_go_on(executing, monkeypatch):
+    monkeypatch.setattr(graph, "GRACE_S", 0.0)
+    story = Story()
+
+    def second(first):
+        raise ValueError("boom")
+
+    async def main(executor):
+        with pytest.raises(UserError, match=r"Execution failure in 'b'"):
+            await executor.run({})
+
+    nodes = [node("a", lambda: 1), node("b", second, first=at("a")), node("c", story.wait)]
+    executing(plan_of(*nodes, chains=[["a", "b"], ["c"]]), main)
+    assert story.events == ["cancelled"]
 
 
 def test_a_failure_on_a_thread_cancels_the_loop(executing):

@@ -42,3 +42,27 @@ def test_what_is_no_mapping_is_no_flow(tmp_path: Path) -> None:
     (tmp_path / "flow.dag.yaml").write_text("- entry\n")
     with pytest.raises(CompileError, match="a flow is a mapping"):
         read_flow(tmp_path)
+
+
+def test_parts_of_a_sample_may_stand_in_files(tmp_path: Path) -> None:
+    (tmp_path / "inputs.json").write_text('{"text": ["a"]}')
+    (tmp_path / "sample.yaml").write_text("init: {model: m}\ninputs: ${file:./inputs.json}\n")
+    (tmp_path / "flow.flex.yaml").write_text("entry: a:f\nsample: ${file:./sample.yaml}\n")
+    source = read_flow(tmp_path)
+    assert isinstance(source, FlexSource)
+    assert (source.sample_inputs, source.sample_init) == ({"text": ["a"]}, {"model": "m"})
+    assert not source.mistakes
+
+
+def test_a_sample_that_cannot_be_read_is_ignored_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    (tmp_path / "flow.flex.yaml").write_text(
+        "entry: a:f\nsample:\n  inputs: ${file:gone.json}\n  init: ${file:bad.json}\n"
+    )
+    source = read_flow(tmp_path)
+    assert isinstance(source, FlexSource)
+    assert (source.sample_inputs, source.sample_init, source.mistakes) == ({}, {}, ())
+    assert [warning.message[:40] for warning in source.warnings] == [
+        "the sample's file 'gone.json' cannot be ",
+        "invalid YAML: while parsing a flow node,",
+    ]
