@@ -7,6 +7,7 @@ This module imports nothing of pfserve.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -86,6 +87,10 @@ class CrashLoopError(BootError):
     exit_code = 6
 
 
+class NotStarted(PfserveError):
+    """Nothing of the request has run here, and nothing will: it may be run elsewhere. Never told to a client."""
+
+
 # -- Request errors: one request ends with an HTTP status ------------------------------------------
 
 
@@ -151,12 +156,20 @@ class PayloadTooLarge(RequestError):
 
 
 class TooManyRequests(RequestError):
-    """The instance is full. ``cause`` is what is counted: "full", "wait" or "deadline"."""
+    """The instance is full, or the wait for a slot too long.
+
+    ``retry_after_s`` says when the client should try again, in seconds from now; ``cause`` is what is counted: "full",
+    "wait" or "deadline".
+    """
 
     status = 429
     code = "TooManyRequests"
 
-    def __init__(self, message: str, *, headers: dict[str, str] | None = None, cause: str = "full") -> None:
+    def __init__(self, message: str, retry_after_s: float, *, cause: str = "full") -> None:
+        headers = {
+            "Retry-After": str(max(1, math.ceil(retry_after_s))),
+            "retry-after-ms": str(max(1, math.ceil(retry_after_s * 1000))),
+        }
         super().__init__(message, headers=headers)
         self.cause = cause
 
@@ -170,6 +183,13 @@ class HeadersTooLarge(RequestError):
 
 class SystemFailure(RequestError):
     """A failure that is the server's, told without detail."""
+
+
+class WorkerLost(RequestError):
+    """The request had started in another worker, and died with it."""
+
+    status = 502
+    code = "WorkerLost"
 
 
 class Unavailable(RequestError):

@@ -17,6 +17,8 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     max_concurrent_requests: int
     request_timeout_s: float
+    max_queue_wait_s: float | None = None  # in the line; None: as long as the deadline lets it
+    hand_off: bool = True  # False: each worker has a line of its own
     body_limit_bytes: int
     max_connections: int  # per worker
     grace_s: float  # from the signal to the end

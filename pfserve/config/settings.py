@@ -127,6 +127,16 @@ SETTINGS: tuple[Setting, ...] = (
         default_text="10; 1000 on Azure ML and for a promptflow export",
     ),
     Setting(
+        name="max_queue_wait_ms",
+        field="max_queue_wait_s",
+        flag="--max-queue-wait-ms",
+        variables=("PFSERVE_MAX_QUEUE_WAIT_MS",),
+        help="How long a request may wait for a thread; then it gets 429.",
+        parse=parse.whole(1, 300_000),
+        default_text="none: its deadline bounds it",
+        unit=MILLISECONDS,
+    ),
+    Setting(
         name="request_timeout_ms",
         field="request_timeout_s",
         flag="--request-timeout-ms",
@@ -376,6 +386,13 @@ SETTINGS: tuple[Setting, ...] = (
         default_text="none",
         unit=SECONDS,
         bad_variable_warns=True,
+    ),
+    Setting(
+        name="hand_off",
+        variables=("PFSERVE_HAND_OFF",),
+        help="One line for all workers; off: each runs what it accepts, in a queue of its own without a limit of time.",
+        parse=parse.switch,
+        default=True,
     ),
     Setting(
         name="jinja_sandbox",

@@ -11,16 +11,19 @@ import asyncio
 import contextlib
 import enum
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar, cast
 
+from pfserve.errors import NotStarted
 from pfserve.values import exception_text
 
 T = TypeVar("T")
 
 PATIENCE_S = 30.0
+_NEWEST = 1 / 8  # the weight of the job that came back last in what jobs take lately
 
 
 class Fate(enum.Enum):
@@ -34,7 +37,7 @@ class Fate(enum.Enum):
 class Job(Generic[T]):
     """A call on its way through the lane. ``future`` and ``fate`` belong to the loop; a thread never touches them."""
 
-    __slots__ = ("claim", "error", "fate", "future", "result", "work")
+    __slots__ = ("claim", "error", "fate", "future", "result", "took_s", "work")
 
     def __init__(self, work: Callable[[], T], future: asyncio.Future[T]) -> None:
         self.work: Callable[[], T] | None = work
@@ -43,6 +46,7 @@ class Job(Generic[T]):
         self.fate = Fate.OPEN
         self.result: T | None = None
         self.error: BaseException | None = None
+        self.took_s = 0.0
 
 
 class ThreadLane:
@@ -53,6 +57,12 @@ class ThreadLane:
     lane, when every thread has been stuck for ``patience_s`` seconds without one of them coming back.
 
     All its methods are called on the event loop.
+
+    Attributes:
+        jobs: what was given to the lane and has not come back: queued, running or stuck.
+        pace_s: what a job took on its thread, lately; a mean that forgets.
+        latest_start_s: when a thread last took up a job, on the monotonic clock.
+        on_change: called whenever ``jobs`` has changed.
     """
 
     def __init__(
@@ -65,11 +75,16 @@ class ThreadLane:
     ) -> None:
         self.threads = threads
         self.stuck = 0
+        self.jobs = 0
+        self.pace_s = 0.0
+        self.latest_start_s = 0.0
+        self.on_change: Callable[[], None] | None = None
         self.on_exhausted = on_exhausted
         self._loop = loop
         self._patience_s = patience_s
         self._patience: asyncio.TimerHandle | None = None
         self._queue: SimpleQueue[Job[object] | None] = SimpleQueue()
+        self._first: deque[Job[object]] = deque()  # queued behind others, and may be sent away; those that started too
         self._finished: deque[Job[object]] = deque()
         self._waking = False  # a wake-up of the loop is under way; threads set it, the loop clears it
 
@@ -96,11 +111,35 @@ class ThreadLane:
         """Queue a call. The caller awaits ``job.future`` and must :meth:`abandon` the job if it stops waiting."""
         job = Job(work, cast("asyncio.Future[T]", self._loop.create_future()))
         self._queue.put(cast("Job[object]", job))
+        self._count(+1)
         return job
 
-    async def run(self, work: Callable[[], T]) -> T:
+    def run(self, work: Callable[[], T]) -> Awaitable[T]:
         """Run the call on a thread and give its result, or raise its exception."""
+        return self._result_of(self.submit(work))
+
+    def run_first(self, work: Callable[[], T]) -> Awaitable[T]:
+        """The same for the first thing that a request does: while it is queued, :meth:`send_away` may end it."""
         job = self.submit(work)
+        if self.jobs > self.threads:
+            self._first.append(cast("Job[object]", job))
+        return self._result_of(job)
+
+    def send_away(self) -> None:
+        """Raise :class:`NotStarted` where the first calls of requests are awaited that no thread has started."""
+        sent = 0
+        while self._first:
+            job = self._first.popleft()
+            if job.claim.acquire(blocking=False):
+                job.work = None
+                job.fate = Fate.BACK
+                sent += 1
+                if not job.future.done():
+                    job.future.set_exception(NotStarted())
+        if sent:
+            self._count(-sent)
+
+    async def _result_of(self, job: Job[T]) -> T:
         try:
             return await job.future
         except asyncio.CancelledError:
@@ -117,6 +156,7 @@ class ThreadLane:
         job.future.cancel()
         if job.claim.acquire(blocking=False):
             job.work = None  # the queue keeps the job until a thread comes to it: let go of the request's values
+            self._count(-1)
         else:
             self._count_stuck(+1)
 
@@ -125,7 +165,9 @@ class ThreadLane:
     def _serve(self) -> None:
         while (job := self._queue.get()) is not None:
             if job.claim.acquire(blocking=False):
+                self.latest_start_s = started_s = time.monotonic()
                 self._perform(job)
+                job.took_s = time.monotonic() - started_s
                 self._hand_over(job)
             del job  # while the thread idles, nothing of the last request stays alive
 
@@ -154,13 +196,24 @@ class ThreadLane:
 
     def _deliver(self) -> None:
         self._waking = False  # before looking: a job that comes after the last look wakes the loop again
+        came = 0
         while self._finished:
             job = self._finished.popleft()
+            came += 1
+            self.pace_s += (job.took_s - self.pace_s) * (_NEWEST if self.pace_s else 1.0)
             fate, job.fate = job.fate, Fate.BACK
             if fate is Fate.ABANDONED:
                 self._count_stuck(-1)
             elif not job.future.done():  # else its task is cancelled, and about to give it up
                 _settle(job)
+        while self._first and self._first[0].claim.locked():
+            self._first.popleft()
+        self._count(-came)
+
+    def _count(self, change: int) -> None:
+        self.jobs += change
+        if self.on_change is not None:
+            self.on_change()
 
     def _count_stuck(self, change: int) -> None:
         self.stuck += change

@@ -40,15 +40,16 @@ class LoopRunner:
 
 
 class ThreadRunner:
-    """A chain on the thread lane."""
+    """A chain on the thread lane; ``first`` if nothing of a request runs before it or beside it."""
 
-    def __init__(self, chain: ThreadChain, lane: ThreadLane) -> None:
+    def __init__(self, chain: ThreadChain, lane: ThreadLane, first: bool) -> None:
         self._chain = chain
         self._lane = lane
+        self._run = lane.run_first if first else lane.run
 
     def run(self, frame: Frame) -> Awaitable[None]:
         """Run it on a thread, in a context of its own."""
-        return self._lane.run(partial(copy_context().run, self._chain, frame))
+        return self._run(partial(copy_context().run, self._chain, frame))
 
     def start(self, frame: Frame) -> Running:
         """Queue it for a thread; giving up abandons it."""
@@ -69,5 +70,6 @@ def runners_of(plan: Plan, lane: ThreadLane | None) -> list[Runner]:
             runners.append(LoopRunner(loop_chain(members)))
         else:
             assert lane is not None, "a plan with blocking steps needs a thread lane"
-            runners.append(ThreadRunner(thread_chain(members), lane))
+            first = plan.starts_alone and not chain.needs
+            runners.append(ThreadRunner(thread_chain(members), lane, first))
     return runners

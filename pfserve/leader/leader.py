@@ -28,6 +28,7 @@ from pfserve.worker.channel import Channel, channel_pair
 from pfserve.worker.duty import Duty
 from pfserve.worker.inbox import Inbox, hand_over
 from pfserve.worker.lifeline import STACK_SIGNAL, Closable, fork_child
+from pfserve.worker.mailbox import Mailbox
 from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Replace, TryAgain, Unshareable, Waits
 
 _log = logging.getLogger("pfserve")
@@ -142,6 +143,7 @@ class Leader:
         self._work = work
         self._roster = Roster(post.seats, config.workers, patience)
         self._bell = Bell([signal.SIGCHLD])
+        self._mailboxes = {seat: Mailbox() for seat in post.seats}
         self._hands: dict[int, _Hand] = {}  # by seat
         self._events: list[p.Event] = []
         self._exit_code: int | None = None
@@ -217,6 +219,7 @@ class Leader:
         del self._hands[hand.seat]
         self._page(hand.seat).count_departure(self._roster.departure(hand.seat))
         self._post.region.vacate(hand.seat)
+        self._mailboxes[hand.seat].empty()
         self._events.append(p.Exited(hand.seat, how))
 
     # -- what is to be done
@@ -274,7 +277,7 @@ class Leader:
                 channel.send(Waits(plan.waiting.reason))
                 if not post.may_wait:
                     raise WorkerBootError(plan.waiting.reason)
-            duty = Duty(post.config, post.region, seat, post.listeners, post.inboxes, channel)
+            duty = Duty(post.config, post.region, seat, post.listeners, post.inboxes, self._mailboxes, channel)
             return self._work(duty, plan)
         except BootError as problem:
             channel.send(BootFailed(problem.exit_code, str(problem)))

@@ -242,6 +242,16 @@ class Plan(msgspec.Struct, frozen=True):
                 found.append((step.call, self.literals[slot - first]))
         return found
 
+    @property
+    def starts_blocking(self) -> bool:
+        """Whether a request needs a thread for the first thing that it does, or for one of them."""
+        return any(chain.lane is Lane.THREAD for chain in self.chains if not chain.needs)
+
+    @property
+    def starts_alone(self) -> bool:
+        """Whether one chain comes before all others."""
+        return sum(not chain.needs for chain in self.chains) == 1
+
     def new_frame(self) -> list[object]:
         """A frame with the defaults of the inputs and the literals in place, and None for every result."""
         asked = [] if self.streaming is None else [False]

@@ -1,4 +1,4 @@
-"""The memory that all processes of an instance share: cells per seat, one lock, words of the master, and the ledger."""
+"""The memory that all processes of an instance share: cells per seat, lines, a lock, the master's words, the ledger."""
 
 from pfserve.region.ledger import (
     BOUNDS_S,
@@ -12,6 +12,7 @@ from pfserve.region.ledger import (
     PlanFacts,
     Refusal,
 )
+from pfserve.region.line import Entry, Line
 from pfserve.region.lock import LockTimeout
 from pfserve.region.region import Region, SeatState
 
@@ -19,9 +20,11 @@ __all__ = [
     "BOUNDS_S",
     "OUTCOMES",
     "Departure",
+    "Entry",
     "Fact",
     "Ledger",
     "Life",
+    "Line",
     "LockTimeout",
     "Outcome",
     "Page",

@@ -1,6 +1,7 @@
 """The shared region: an anonymous memory file that the master makes and every process inherits by fork.
 
-Layout: the bytes of the lock, then the master's words, then arrays of 64-bit words, one element per seat.
+Layout: the bytes of the lock, then the master's words, then arrays of 64-bit words, one element per seat, then a line
+for each block of seats.
 One process writes a word unless its comment says otherwise; such words are written under the lock only.
 Nothing is stored that could be computed: the number of requests inside is the sum of the ticket cells.
 Aligned words are read and written whole, so a reader without the lock sees an old value or a new one, never a mix.
@@ -13,10 +14,11 @@ import mmap
 import os
 
 from pfserve.region.ledger import Ledger
+from pfserve.region.line import Line, line_words
 from pfserve.region.lock import LOCK_BYTES, RegionLock
 
 _WORD = 8
-_ARRAYS = ("tickets", "connections", "beats", "states", "pids", "generations", "epochs", "served")
+_ARRAYS = ("tickets", "connections", "beats", "states", "pids", "generations", "epochs", "served", "busy")
 _MASTER_WORDS = 8
 _MASTER_BEAT, _DRAINING, _SERVING, _WAITING = 0, 1, 2, 3
 
@@ -41,7 +43,8 @@ class Region:
     * ``states`` - a :class:`SeatState`; its worker writes LIVE and DRAINING, its parent EMPTY and BOOTING;
     * ``pids``, ``generations`` - of the process on the seat, 0 for none; its parent writes;
     * ``epochs`` - raised whenever the seat is left; its parent writes, together with zeroed cells, under the lock;
-    * ``served`` - requests answered by the seat since the instance started, all epochs; its worker writes.
+    * ``served`` - requests answered by the seat since the instance started, all epochs; its worker writes;
+    * ``busy`` - slots of the seat that are taken, and what is queued for them; its worker writes.
 
     A new seat's life: its parent calls :meth:`occupy`, forks and writes ``pids``; the worker beats, then writes LIVE;
     after ``waitpid`` (or a fork that failed) the parent calls :meth:`vacate`.
@@ -66,20 +69,30 @@ class Region:
     generations: memoryview
     epochs: memoryview
     served: memoryview
+    busy: memoryview
 
     def __init__(self, capacity: int, seats: int, blocks: int = 1) -> None:
         self.capacity = capacity
         self.seats = seats
         self.ledger = Ledger(seats, blocks)
+        self._block_size = seats // blocks
         array_bytes = seats * _WORD
         arrays_start = LOCK_BYTES + _MASTER_WORDS * _WORD
-        view = memoryview(_shared_memory(arrays_start + len(_ARRAYS) * array_bytes))
+        lines_start = arrays_start + len(_ARRAYS) * array_bytes
+        line_bytes = line_words(capacity) * _WORD
+        view = memoryview(_shared_memory(lines_start + blocks * line_bytes))
         self.lock = RegionLock(view[:LOCK_BYTES])
         self.lock.initialise()
         self._master = view[LOCK_BYTES:arrays_start].cast("Q")
         for index, name in enumerate(_ARRAYS):
             start = arrays_start + index * array_bytes
             setattr(self, name, view[start : start + array_bytes].cast("Q"))
+        starts = range(lines_start, lines_start + blocks * line_bytes, line_bytes)
+        self._lines = [Line(view[start : start + line_bytes].cast("Q"), self.lock, capacity) for start in starts]
+
+    def line(self, seat: int) -> Line:
+        """The line of the block that the seat belongs to: of its generation."""
+        return self._lines[seat // self._block_size]
 
     # -- Words of the master -----------------------------------------------------------------------
 
@@ -144,6 +157,8 @@ class Region:
             self.beats[seat] = 0
             self.tickets[seat] = 0
             self.connections[seat] = 0
+            self.busy[seat] = 0
+            self.line(seat).forget(seat)
             self.epochs[seat] += 1
 
     def live_seats(self, now_ns: int, stale_after_ns: int) -> list[int]:

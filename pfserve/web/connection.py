@@ -265,6 +265,11 @@ class Connection(BaseProtocol):
         if self.transport is not None:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
+    def send_processing(self) -> None:
+        """Tell the worker that handed the request over that it begins now."""
+        if self.transport is not None:
+            self.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+
     def finish(self, exchange: Exchange, body: bytes, content_type: str, extra: str) -> None:
         """Send the reply of ``exchange`` and go on with the next request, or close."""
         transport = self.transport

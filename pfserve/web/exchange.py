@@ -27,9 +27,10 @@ _UNHURRIED_S = 1.0  # how long a cancelled request may take to end before it is 
 
 
 class Stage(enum.Enum):
-    """How far a request has come. It only moves forward; a reply can end it at every stage."""
+    """How far a request has come. A reply can end it at every stage."""
 
     READING = "its body was still being received"
+    WAITING = "it was waiting in line"
     RUNNING = "it was running"
 
 
@@ -103,6 +104,12 @@ class Exchange:
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.end()
+
+    def cut_stream(self) -> None:
+        """End a stream that has begun in the middle, without a word."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.cut()
 
     def fail(self, error: RequestError) -> None:
         """Answer with an error. A stream that has begun is cut off instead: there is no place for one in it."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pfserve.web.relay import Away
 
 
 class Stream(Protocol):
@@ -39,6 +42,25 @@ class Gate(Protocol):
 
     def retry_after_s(self) -> float:
         """When a refused client should try again."""
+
+
+class Slots(Protocol):
+    """The slots of the instance, and the line for them. What a slot is given for must begin before the loop turns."""
+
+    def at_once(self) -> bool:
+        """Whether the request may begin here at once. It may then still end with ``NotStarted``."""
+
+    def enter(self, arrived_s: float) -> Any:
+        """What waits for a request that may not: for :meth:`turn`."""
+
+    async def turn(self, waiter: Any) -> Away | None:
+        """Wait for a slot: one of this worker (None), or of another one.
+
+        Raises :class:`pfserve.errors.TooManyRequests`.
+        """
+
+    def take_up(self, seat: int, number: int) -> bool:
+        """Whether the request that another seat hands over may begin here at once."""
 
 
 class Vitals(Protocol):

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs
 
-from pfserve.errors import NotAcceptable, TooManyRequests
+from pfserve.errors import NotAcceptable, NotStarted, TooManyRequests
 from pfserve.web.accept import Wanted, negotiate, unacceptable_message
 from pfserve.web.encode import encode_outputs, encode_returned
 from pfserve.web.events import send_events, take_stream
 from pfserve.web.exchange import Exchange, Stage
+from pfserve.web.relay import NUMBER, SEAT, Reply
 
 if TYPE_CHECKING:
     from pfserve.web.body import Bodies
     from pfserve.web.decode import Decoder
-    from pfserve.web.needs import Executor, Gate
+    from pfserve.web.needs import Executor, Gate, Slots
+    from pfserve.web.relay import Relay
 
 _JSON = Wanted.JSON  # looking up a member of an enum takes its time
 
@@ -25,7 +26,8 @@ class Scoring:
     """Serves the flow.
 
     ``can_stream`` says whether an output of it can be a generator, ``returned`` whether the outputs are what one step
-    returned; ``full_message`` is what a refused client reads.
+    returned; ``full_message`` is what a refused client reads. ``slots`` and ``relay`` are for a flow
+    that needs a slot to start.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class Scoring:
         returned: bool,
         full_message: str,
         message_format: str,
+        slots: Slots | None = None,
+        relay: Relay | None = None,
     ) -> None:
         self._executor = executor
         self._gate = gate
@@ -48,6 +52,8 @@ class Scoring:
         self._encode = encode_returned if returned else encode_outputs
         self._full_message = full_message
         self._message_format = message_format
+        self._slots = slots
+        self._relay = relay
 
     async def serve(self, exchange: Exchange) -> None:
         """Run the flow for one request and answer it.
@@ -59,21 +65,71 @@ class Scoring:
         gate = self._gate
         if gate.full():
             raise self._full()
-        values = self._decode(await self._bodies.receive(exchange))
+        content = await self._bodies.receive(exchange)
+        values = self._decode(content)
         if not gate.admit():
             raise self._full()
         try:
             exchange.stage = Stage.RUNNING
-            if wanted is _JSON:
-                body: bytes | None = self._encode(await self._executor.run(values), self._message_format)
+            answer: bytes | Reply | None
+            if self._slots is None:
+                answer = await self._run(exchange, values, wanted)
             else:
-                body = await self._stream(exchange, values, wanted)
+                answer = await self._run_in_turn(exchange, values, wanted, content, self._slots)
         finally:
             gate.release()  # before the reply: who has it may come again at once, to any worker
-        if body is None:
-            exchange.end_stream()
-        else:
-            exchange.reply(200, body)
+        _reply(exchange, answer)
+
+    async def serve_handed_over(self, exchange: Exchange) -> None:
+        """Run the flow for a request that another worker has admitted and hands over.
+
+        Raises:
+            RequestError: what the client is to be told instead.
+        """
+        slots = self._slots
+        assert slots is not None, "requests are handed over only where they need a slot"
+        wanted = self._wanted(exchange) if hdrs.ACCEPT in exchange.headers else _JSON
+        values = self._decode(await self._bodies.receive(exchange))
+        if not slots.take_up(int(exchange.headers[SEAT]), int(exchange.headers[NUMBER])):
+            exchange.connection.abort()  # nothing has started: it is waited for elsewhere
+            return
+        exchange.connection.send_processing()
+        exchange.stage = Stage.RUNNING
+        while True:
+            try:
+                answer = await self._run(exchange, values, wanted)
+            except NotStarted:  # but it was said to have started
+                continue
+            _reply(exchange, answer)
+            return
+
+    async def _run(self, exchange: Exchange, values: dict[str, object], wanted: Wanted) -> bytes | None:
+        """Run the flow here, and give the body of the answer; None if it was sent as a stream, all but its end."""
+        if wanted is _JSON:
+            return self._encode(await self._executor.run(values), self._message_format)
+        return await self._stream(exchange, values, wanted)
+
+    async def _run_in_turn(
+        self, exchange: Exchange, values: dict[str, object], wanted: Wanted, content: bytes, slots: Slots
+    ) -> bytes | Reply | None:
+        """Run the flow where a slot is free, here or in another worker; wait for one."""
+        if slots.at_once():
+            try:
+                return await self._run(exchange, values, wanted)
+            except NotStarted:
+                pass
+        waiter = slots.enter(exchange.arrived_s)
+        while True:
+            exchange.stage = Stage.WAITING
+            away = await slots.turn(waiter)
+            exchange.stage = Stage.RUNNING
+            try:
+                if away is None:
+                    return await self._run(exchange, values, wanted)
+                assert self._relay is not None
+                return await self._relay.run(exchange, content, away)
+            except NotStarted:
+                continue
 
     def _wanted(self, exchange: Exchange) -> Wanted:
         """What the client accepts. Refuses, before the flow runs, what certainly could not be answered after it."""
@@ -96,14 +152,16 @@ class Scoring:
         return body
 
     def _full(self) -> TooManyRequests:
-        retry_after_s = self._gate.retry_after_s()
-        return TooManyRequests(
-            self._full_message,
-            headers={
-                "Retry-After": str(max(1, math.ceil(retry_after_s))),
-                "retry-after-ms": str(max(1, math.ceil(retry_after_s * 1000))),
-            },
-        )
+        return TooManyRequests(self._full_message, self._gate.retry_after_s())
+
+
+def _reply(exchange: Exchange, answer: bytes | Reply | None) -> None:
+    if answer is None:
+        exchange.end_stream()
+    elif isinstance(answer, bytes):
+        exchange.reply(200, answer)
+    else:
+        exchange.reply(*answer)
 
 
 def _accept(exchange: Exchange) -> str:

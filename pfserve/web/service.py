@@ -34,7 +34,8 @@ from pfserve.web.score import Scoring
 
 if TYPE_CHECKING:
     from pfserve.plan import Plan
-    from pfserve.web.needs import Admin, Executor, Gate, Vitals
+    from pfserve.web.needs import Admin, Executor, Gate, Slots, Vitals
+    from pfserve.web.relay import Relay
     from pfserve.web.settings import Settings
 
 Serve = Callable[[Exchange], Coroutine[Any, Any, None]]
@@ -51,7 +52,8 @@ class Service:
 
     Pass :meth:`protocol` to ``loop.connect_accepted_socket``, and call :meth:`tick` once a second.
     ``connection_closed`` is called once for every connection that ends here, detached ones included. Requests are
-    counted in ``page``; ``admin`` has the pages of the admin port, where they are wanted on this one too.
+    counted in ``page``; ``admin`` has the pages of the admin port, where they are wanted on this one too. ``slots`` and
+    ``relay`` are for a plan whose requests need a slot to start.
 
     Attributes:
         connections: the open ones.
@@ -71,6 +73,8 @@ class Service:
         page: Page | None = None,
         admin: Admin | None = None,
         connection_closed: Callable[[Connection], None] = lambda _: None,
+        slots: Slots | None = None,
+        relay: Relay | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         limits = settings.limits
@@ -102,6 +106,8 @@ class Service:
             message_format=plan.message_format,
             full_message=f"The instance is full: it holds {settings.capacity} requests, the most it admits at once "
             f"(set by {settings.capacity_origin}). Try again later.",
+            slots=slots,
+            relay=relay,
         )
         self._answers = Answers(plan, vitals, settings)
         self._routes = table(self._answers, self._score, self._feedback, admin)

@@ -11,6 +11,7 @@ from pfserve.config import ServeConfig
 from pfserve.region import Region
 from pfserve.worker.channel import Channel
 from pfserve.worker.inbox import Inbox
+from pfserve.worker.mailbox import Mailbox
 
 
 class Duty(msgspec.Struct, frozen=True):
@@ -21,4 +22,5 @@ class Duty(msgspec.Struct, frozen=True):
     seat: int
     listeners: tuple[socket.socket, ...]  # bound; the first worker that can serve calls listen()
     inboxes: Mapping[int, Inbox]  # of all seats of the instance, this one's included
+    mailboxes: Mapping[int, Mailbox]  # of the seats of the generation, this one's included
     channel: Channel  # to its leader

@@ -31,9 +31,10 @@ from pfserve.telemetry.look import resident_bytes
 from pfserve.telemetry.model_calls import ModelCallCounter
 from pfserve.telemetry.vitals import Vitals
 from pfserve.values.ambient import MODEL_CALLS
-from pfserve.web import Limits, Service, Settings
+from pfserve.web import Limits, PrivateService, Relay, Service, Settings
 from pfserve.worker.accept import Acceptor, connection_limit
 from pfserve.worker.beat import Beat
+from pfserve.worker.dispatch import Dispatch
 from pfserve.worker.duty import Duty
 from pfserve.worker.messages import Drain, Ready, Replace, TryAgain
 from pfserve.worker.wear import Wear
@@ -102,23 +103,33 @@ class Worker:
         serve_models(loop, self._models)
         self._model_calls = ModelCallCounter(loop)
         MODEL_CALLS.set(self._model_calls.take)  # before there is a task: each has a copy of this context
-        vitals = Vitals(duty.region, config.stuck_after_s)
+        executor = Executor(
+            plan,
+            self._lane,
+            models=self._models,
+            streams=self._streams,
+            line_timeout_s=config.line_timeout_s if plan.kind == "dag" else None,  # as promptflow (contract 2.2)
+        )
+        vitals, settings = Vitals(duty.region, config.stuck_after_s), _web_settings(config)
+        self._dispatch = self._relay = self._private = None
+        if plan.starts_blocking and config.hand_off:
+            self._dispatch = self._make_dispatch(plan)
+            self._relay = Relay(loop, self._dispatch.open_stream, time.monotonic)
+            self._private = PrivateService(
+                plan, executor, self._gate, vitals, settings, loop=loop, slots=self._dispatch
+            )
         self._service = Service(
             plan,
-            Executor(
-                plan,
-                self._lane,
-                models=self._models,
-                streams=self._streams,
-                line_timeout_s=config.line_timeout_s if plan.kind == "dag" else None,  # as promptflow (contract 2.2)
-            ),
+            executor,
             self._gate,
             vitals,
-            _web_settings(config),
+            settings,
             loop=loop,
             page=duty.region.ledger.pages[duty.seat],
             admin=Admin(config, duty.region, vitals, __version__) if config.expose_admin else None,
             connection_closed=lambda _: self._acceptor.connection_lost(),
+            slots=self._dispatch,
+            relay=self._relay,
         )
         self._acceptor = Acceptor(
             loop=loop,
@@ -141,6 +152,27 @@ class Worker:
         self._has_worn_out = False
         self._beat = Beat(duty.region, duty.seat, loop, self._tick)
         self._orders: asyncio.Queue[Drain] = asyncio.Queue()
+        self._adopting: set[asyncio.Task[Any]] = set()
+
+    def _make_dispatch(self, plan: Plan) -> Dispatch:
+        duty, config = self._duty, self._duty.config
+        return Dispatch(
+            loop=self._loop,
+            region=duty.region,
+            seat=duty.seat,
+            mailboxes=duty.mailboxes,
+            lane=self._lane,
+            timeout_s=config.request_timeout_s,
+            wait_limit_s=config.max_queue_wait_s,
+            hasty=plan.starts_alone,
+            adopt=self._adopt_private,
+        )
+
+    def _adopt_private(self, stream: socket.socket) -> None:
+        assert self._private is not None, "only a dispatch adopts streams"
+        task = self._loop.create_task(self._loop.connect_accepted_socket(self._private.protocol, stream))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopting.discard)
 
     async def run(self) -> int:
         """Serve, then drain as ordered; a later order replaces an earlier one."""
@@ -164,6 +196,8 @@ class Worker:
         self._lane.start()
         self._models.start()
         self._loop.add_reader(duty.channel.fileno(), self._hear_leader)
+        if self._dispatch is not None:
+            self._dispatch.start()
         self._beat.start()
         duty.region.states[duty.seat] = SeatState.LIVE
         try:
@@ -176,6 +210,8 @@ class Worker:
         self._tell_of_waiters()
         self._gate.tick(time.monotonic())
         self._service.tick()
+        if self._private is not None:
+            self._private.tick()
         self._acceptor.balance()
         if not self._has_worn_out and (reason := self._wear.reason()):
             self._has_worn_out = True
@@ -205,10 +241,18 @@ class Worker:
         if self._duty.region.draining:
             self._stop_listening()
         dropped = await self._service.finish(deadline_s)
+        await self._finish_for_others(deadline_s)
         if dropped:
             _log.warning("seat %d (pid %d): %d requests lost at the deadline", self._duty.seat, os.getpid(), dropped)
         self._acceptor.close()
         await self._models.close()
+
+    async def _finish_for_others(self, deadline_s: float) -> None:
+        """Take nothing more from other workers, and finish what they have handed over."""
+        if self._dispatch and self._relay and self._private:
+            self._dispatch.close()
+            await self._private.finish(deadline_s)
+            self._relay.close()
 
     def _stop_listening(self) -> None:
         """Let the kernel refuse new connections. Closing would not do: master and leader have the sockets too."""

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from eventually import eventually
+from pfserve.errors import NotStarted
 from pfserve.execution import ThreadLane
 from unit.execution.handmade import lane_of
 
@@ -368,3 +369,78 @@ def test_a_thread_that_finishes_after_the_loop_has_ended_bothers_nobody(on_loop)
     hold.let_go()
     thread.join(NEVER_S)
     assert not thread.is_alive()
+
+
+def test_the_lane_knows_how_many_jobs_it_has(on_loop):
+    seen = []
+
+    async def main():
+        with lane_of(1) as lane:
+            lane.on_change = lambda: seen.append(lane.jobs)
+            held, hold = await is_held(lane)
+            queued = asyncio.create_task(lane.run(lambda: None))
+            await asyncio.sleep(0)
+            assert lane.jobs == 2
+            await is_cancelled(queued)
+            assert lane.jobs == 1, "what no thread has started leaves at once"
+            await is_cancelled(held)
+            assert lane.jobs == 1, "what hangs stays"
+            hold.let_go()
+            await has_come_back(lane)
+            assert lane.jobs == 0
+            assert seen[:3] == [1, 2, 1] and seen[-1] == 0
+
+    on_loop(main)
+
+
+def test_first_calls_that_are_queued_can_be_sent_away(on_loop):
+    async def main():
+        with lane_of(1) as lane:
+            held, hold = await is_held(lane)
+            first = [asyncio.create_task(lane.run_first(lambda: "never")) for _ in range(2)]
+            later = asyncio.create_task(lane.run(lambda: "later"))
+            await asyncio.sleep(0)
+            lane.send_away()
+            for task in first:
+                with pytest.raises(NotStarted):
+                    await task
+            assert lane.jobs == 2
+            hold.let_go()
+            assert (await held, await later) == ("let go", "later")
+            assert lane.jobs == 0
+
+    on_loop(main)
+
+
+def test_a_first_call_that_has_started_is_not_sent_away(on_loop):
+    async def main():
+        with lane_of(1) as lane:
+            held, hold = await is_held(lane)
+            second_hold = Hold()
+            second = asyncio.create_task(lane.run_first(second_hold))
+            await asyncio.sleep(0)
+            hold.let_go()
+            await held
+            await second_hold.started()
+            lane.send_away()
+            second_hold.let_go()
+            assert await second == "let go"
+
+    on_loop(main)
+
+
+def test_the_lane_knows_what_a_job_takes():
+    loop = asyncio.new_event_loop()
+    lane = ThreadLane(1, loop)
+    jobs = [lane.submit(lambda: None) for _ in range(20)]
+    loop.close()
+    lane._loop = SimpleNamespace(call_soon_threadsafe=lambda _: None)
+    jobs[0].took_s = 0.8
+    lane._hand_over(jobs[0])
+    lane._deliver()
+    assert lane.pace_s == 0.8, "the first is all that is known"
+    for job in jobs[1:]:
+        job.took_s = 0.1
+        lane._hand_over(job)
+    lane._deliver()
+    assert 0.1 < lane.pace_s < 0.2
