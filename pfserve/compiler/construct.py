@@ -93,8 +93,8 @@ class _Resolver:
         """The argument as the constructor wants it."""
         kind = annotation_members(annotation)[0]
         try:
-            if connection_classes(annotation) and isinstance(value, str):
-                return self._connections.get(value)
+            if (classes := connection_classes(annotation)) and isinstance(value, str):
+                return self._connections.get(value, classes[0])
             if isinstance(kind, type) and kind.__name__ in MODEL_CONFIGURATIONS:
                 return self._model(kind, value)
         except ConnectionProblem as problem:
@@ -112,7 +112,8 @@ class _Resolver:
         if not getattr(found, "connection", None):
             return found
         deployment = "azure_deployment" if hasattr(found, "azure_deployment") else "model"
-        connection = self._connections.get(found.connection)
+        expected = "AzureOpenAIConnection" if deployment == "azure_deployment" else "OpenAIConnection"
+        connection = self._connections.get(found.connection, expected)
         return kind.from_connection(connection=connection, **{deployment: getattr(found, deployment)})
 
 

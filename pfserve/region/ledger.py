@@ -45,6 +45,16 @@ class Refusal(enum.IntEnum):
     BODIES = 4  # 503: too many bodies in flight
 
 
+class ModelCount(enum.IntEnum):
+    """What is counted of answered model calls."""
+
+    CALLS = 0
+    ESTIMATED_CALLS = 1  # of them, those whose tokens are estimates
+    PROMPT_TOKENS = 2
+    COMPLETION_TOKENS = 3
+    MICROSECONDS = 4  # from asking to the end of the answer
+
+
 class Departure(enum.IntEnum):
     """How a worker ended, as its parent sees it."""
 
@@ -58,7 +68,8 @@ _SCORED = 0  # OUTCOMES rows of _WIDTH buckets: requests for the flow, by outcom
 _MICROSECONDS = _SCORED + OUTCOMES * _WIDTH  # their durations, summed by outcome
 _OTHERS = _MICROSECONDS + OUTCOMES  # requests for other routes, by outcome
 _REFUSALS = _OTHERS + OUTCOMES
-_DEPARTURES = _REFUSALS + len(Refusal)  # from here on the seat's parent writes
+_MODELS = _REFUSALS + len(Refusal)
+_DEPARTURES = _MODELS + len(ModelCount)  # from here on the seat's parent writes
 _STARTS = _DEPARTURES + len(Departure)
 _PAGE_WORDS = _STARTS + 1
 
@@ -97,6 +108,10 @@ class Page:
         """A request was not let in."""
         self._words[_REFUSALS + cause] += 1
 
+    def count_model(self, what: ModelCount, amount: int) -> None:
+        """More of that."""
+        self._words[_MODELS + what] += amount
+
     # -- the parent writes
 
     def count_start(self) -> None:
@@ -125,6 +140,10 @@ class Page:
     def refusals(self, cause: Refusal) -> int:
         """Requests refused for this cause."""
         return self._words[_REFUSALS + cause]
+
+    def models(self, what: ModelCount) -> int:
+        """How much of that."""
+        return self._words[_MODELS + what]
 
     def departures(self, how: Departure) -> int:
         """Processes of the seat that ended so."""

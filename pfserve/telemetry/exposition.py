@@ -7,7 +7,7 @@ from itertools import accumulate
 
 import msgspec
 
-from pfserve.region import BOUNDS_S, Fact, Outcome
+from pfserve.region import BOUNDS_S, Fact, ModelCount, Outcome
 from pfserve.telemetry.look import Durations, Seen
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -50,6 +50,7 @@ def families(seen: Seen, version: str) -> Iterator[Family]:
     yield _gauge("requests_inside", "Requests inside the instance now.", [({}, seen.inside)])
     yield _gauge("requests_capacity", "How many may be inside at once.", [({}, seen.capacity)])
     yield from _of_requests(seen)
+    yield from _of_models(seen)
     yield from _of_workers(seen)
     reloads = [({"result": "ok"}, facts[Fact.RELOADS_OK]), ({"result": "failed"}, facts[Fact.RELOADS_FAILED])]
     yield _counter("reloads_total", "Reloads by result.", reloads)
@@ -67,6 +68,20 @@ def _of_requests(seen: Seen) -> Iterator[Family]:
     samples = tuple(sample for durations in seen.durations for sample in _histogram(durations))
     told = "From the head of a request for the flow to the end of its answer, by class of status."
     yield Family("pfserve_request_duration_seconds", "histogram", told, samples)
+
+
+def _of_models(seen: Seen) -> Iterator[Family]:
+    models = seen.models
+    counted = models[ModelCount.CALLS] - models[ModelCount.ESTIMATED_CALLS]
+    calls = [({"tokens": "counted"}, counted), ({"tokens": "estimated"}, models[ModelCount.ESTIMATED_CALLS])]
+    yield _counter("model_calls_total", "Model calls that were answered, by how sure their tokens are.", calls)
+    tokens = [
+        ({"direction": "prompt"}, models[ModelCount.PROMPT_TOKENS]),
+        ({"direction": "completion"}, models[ModelCount.COMPLETION_TOKENS]),
+    ]
+    yield _counter("model_tokens_total", "Tokens of those calls.", tokens)
+    took_s = models[ModelCount.MICROSECONDS] / 1e6
+    yield _counter("model_call_seconds_total", "From asking to the end of the answer, together.", [({}, took_s)])
 
 
 def _histogram(durations: Durations) -> Iterator[tuple[str, Labels, float]]:

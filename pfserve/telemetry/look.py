@@ -13,6 +13,7 @@ from pfserve.region import (
     Departure,
     Fact,
     Life,
+    ModelCount,
     Outcome,
     PlanFacts,
     Refusal,
@@ -73,6 +74,7 @@ class Seen(msgspec.Struct, frozen=True):
     durations: tuple[Durations, ...]
     others: dict[Outcome, int]
     refusals: dict[Refusal, int]
+    models: dict[ModelCount, int]
     departures: dict[Departure, int]
     starts: int
     facts: dict[Fact, int]
@@ -100,6 +102,7 @@ def look(region: Region, vitals: Vitals, clock_ns: Callable[[], int] = time.mono
         durations=tuple(_durations(region, outcome) for outcome in Outcome),
         others={outcome: sum(page.others(outcome) for page in pages) for outcome in Outcome},
         refusals={cause: sum(page.refusals(cause) for page in pages) for cause in Refusal},
+        models={what: sum(page.models(what) for page in pages) for what in ModelCount},
         departures={how: sum(page.departures(how) for page in pages) for how in Departure},
         starts=sum(page.starts for page in pages),
         facts=facts,

@@ -101,7 +101,7 @@ class Worker:
         )
         self._models = Models()
         serve_models(loop, self._models)
-        self._model_calls = ModelCallCounter(loop)
+        self._model_calls = ModelCallCounter(duty.region.ledger.pages[duty.seat], loop)
         MODEL_CALLS.set(self._model_calls.take)  # before there is a task: each has a copy of this context
         executor = Executor(
             plan,

@@ -30,6 +30,10 @@ SHOWN: dict[str, Any] = {
     "cpu-bound": {"primes": 78498},
     "prompty": "Stub 26754ca7 heard: And what is dew? *",
     "flex-function": {"words": 6, "frequent": ["to", "be"]},
+    "agent-framework": {
+        "answer": "Stub 5c65e970 heard: Stub a0cda613 heard: Where is the harbour? *",
+        "draft": "Stub a0cda613 heard: Where is the harbour? *",
+    },
     "flex-class": {"output": "Lisbon: Stub c1dce844 heard: Where is the harbour? *"},
 }
 """The answers; ``*`` stands for more text. The stub's name for itself depends on every word that it is sent.
@@ -70,8 +74,13 @@ def fits(pattern: Any, value: Any) -> bool:
     return bool(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), value, re.DOTALL))
 
 
+NEEDED = {"agent-framework": "agent_framework_openai"}
+"""What has to be installed for an example; ``tox -e agent-framework`` has it."""
+
+
 @pytest.mark.parametrize("example", FOLDERS)
 def test_an_example_answers_the_request_that_it_shows(example: str):
+    pytest.importorskip(NEEDED.get(example, "pfserve"))
     headers, body = shown_request(example)
     with serving(EXAMPLES / example, "--stub-llm", "--workers", "1") as server:
         answer = server.ask(body=body, headers=headers)

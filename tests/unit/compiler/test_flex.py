@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from pfserve.connections import Connections, Sources
 from pfserve.errors import CompileError, UserError
 from pfserve.plan import ABSENT, Lane, Plan
 from unit.compiler.conftest import Flows, connections
@@ -98,6 +99,27 @@ class F:
     [step] = flows.compile(flow(code, entry="entry:F"), init=init, connections=connections()).steps
     assert step.construct is not None
     assert step.construct()() == ["here", "gpt", "s3cret"]
+
+
+def test_a_connection_that_nobody_gave_is_stood_in_for_by_one_of_the_annotated_class(flows: Flows) -> None:
+    code = """
+from house import OpenAIConnection
+
+class F:
+    def __init__(self, connection: OpenAIConnection):
+        self.connection = connection
+    def __call__(self, text: str) -> str:
+        return type(self.connection).__name__
+"""
+    asked: list[str] = []
+
+    def stand_in(kind: str) -> dict[str, object]:
+        asked.append(kind)
+        return {"type": kind, "value": {"api_key": "stub"}, "secret_keys": ["api_key"]}
+
+    given = Connections(Sources(forms={}, stand_in=stand_in))
+    flows.compile(flow(code, entry="entry:F"), init={"connection": "nobody's"}, connections=given)
+    assert asked == ["OpenAIConnection"]
 
 
 def test_inputs_of_the_file_that_clients_must_give(flows: Flows) -> None:
