@@ -44,8 +44,15 @@ def constructor(
     _check_names(source, entry, arguments, parameters, findings)
     resolver = _Resolver(source.entry.span, connections, findings)
     annotations = {name: one.annotation for name, one in parameters.items()}
+    connections.fetch(_named_connections(arguments, annotations))
     resolved = {name: resolver.resolve(name, value, annotations.get(name)) for name, value in arguments.items()}
     return partial(_call_of, entry, resolved, source.entry.span)
+
+
+def _named_connections(arguments: Mapping[str, object], annotations: Mapping[str, object]) -> Iterator[str]:
+    for name, value in arguments.items():
+        if isinstance(value, str) and connection_classes(annotations.get(name)):
+            yield value
 
 
 def _check_aggregate(entry: Entry, findings: Findings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -28,6 +29,7 @@ from pfserve.values.connections import AadConnection, AzureOpenAIConnection, Con
 _ENVIRONMENT_REFERENCE = re.compile(r"\s*\$\{env:([^{}]+)\}\s*")
 _INJECTION = re.compile(r"\s*\$\{\{\s*(azureml://connections/([^/{}\s]+)(/[^{}\s]*)?|keyvault:[^{}]*)\s*\}\}\s*")
 _MASK = "******"
+_FAILED_S = 30.0  # for so long what a provider did not give is not asked for again
 
 StandIn = Callable[[str], Mapping[str, object] | None]
 """From the type of a connection, empty if unknown, to an execution form in its place; None to leave it."""
@@ -71,6 +73,7 @@ class Sources(msgspec.Struct, frozen=True):
     environ: Mapping[str, str] = {}
     only_encoded: bool = False
     provider: Source | None = None  # has those that are not among the forms
+    clock: Callable[[], float] = time.monotonic
     unasked: str = ""  # why a provider that is named is not asked
     stand_in: StandIn | None = None  # what replaces every connection of the types that it knows
     warnings: tuple[str, ...] = ()
@@ -89,7 +92,8 @@ class Connections:
         self._sources = sources
         self._made: dict[str, Connection] = {}
         self._resolved: dict[str, Resolved] = {}
-        self._fetched: dict[str, Form | ConnectionProblem] = {}  # by the provider's names
+        self._fetched: dict[str, Form] = {}  # by the provider's names
+        self._failed: dict[str, tuple[ConnectionProblem, float]] = {}  # and when that was
         self.denied = ""  # why the provider lets nobody in, once it has said so
 
     def fetch(self, names: Iterable[str]) -> None:
@@ -134,7 +138,7 @@ class Connections:
                 made = connection_from(form, label)
             except BadConnection as problem:
                 raise BrokenConnection(label, str(problem)) from None
-        self._resolved[label] = Resolved(label, made.type, origin, _fields(made, {}))
+        self._resolved[label] = Resolved(label, made.type, origin, _fields(made, {}), _identity_of(made))
         return made
 
     def names(self) -> tuple[str, ...]:
@@ -219,9 +223,10 @@ class Connections:
         if name not in sources.forms and sources.provider is not None:
             self._fetch([name])
         form = sources.forms.get(name) or self._fetched.get(name)
-        if isinstance(form, ConnectionProblem):
-            told = str(form)
-            raise type(form)(asked_as, told if shown else told.replace(name, "…"))
+        if form is None and name in self._failed:
+            problem, _ = self._failed[name]
+            told = str(problem)
+            raise type(problem)(asked_as, told if shown else told.replace(name, "…"))
         if form is None:
             raise missing(shown, asked_as, self.names(), only_encoded=sources.only_encoded, provider=sources.unasked)
         return form if name == asked_as else msgspec.structs.replace(form, origin=f"{name!r} of {form.origin}")
@@ -232,11 +237,16 @@ class Connections:
         return () if is_json or target in self._sources.forms else (target,)
 
     def _fetch(self, targets: Iterable[str]) -> None:
-        provider, open_ones = self._sources.provider, [name for name in targets if name not in self._fetched]
+        now_s, provider = self._sources.clock(), self._sources.provider
+        failed = {name for name, (_, at_s) in self._failed.items() if now_s - at_s < _FAILED_S}
+        open_ones = [name for name in targets if name not in self._fetched and name not in failed]
         if provider is None or not open_ones:
             return
         for name, found in provider.fetch(sorted(open_ones)).items():
-            self._fetched[name] = found
+            if isinstance(found, Form):
+                self._fetched[name] = found
+                continue
+            self._failed[name] = found, self._sources.clock()
             if isinstance(found, AccessDenied):
                 self.denied = str(found)
 

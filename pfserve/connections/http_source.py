@@ -20,6 +20,7 @@ class HttpSource:
 
     def fetch(self, names: Iterable[str]) -> dict[str, Form | ConnectionProblem]:
         """The connections of these names, or why each cannot be had. Concurrent, until the deadline."""
+        self._wire.patience.begin()
         late = f"no answer of {self._endpoint} within {self._wire.patience.within_s:g} s"
         found = at_once(self._wire.patience, self._fetch, names)
         return {name: one or BrokenConnection(name, f"connection {name!r}: {late}") for name, one in found.items()}

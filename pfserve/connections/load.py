@@ -16,7 +16,7 @@ from pfserve.connections.workspace import WorkspaceSource
 
 _ENCODED = ("PROMPTFLOW_ENCODED_CONNECTIONS", "PF_ENCODED_CONNECTIONS")
 _LOCAL = ("PROMPTFLOW_CONNECTION_PROVIDER", "PF_CONNECTION_PROVIDER")
-_SHARE_OF_BOOT = 0.6  # of the time that a flow has to compile, for all connections together
+_SHARE_OF_BOOT = 0.3  # of the time that a flow has to compile, for connections that are asked for together
 _AT_MOST_S = 60.0
 
 

@@ -1,6 +1,7 @@
 """Asks a service of connections over HTTP, with promptflow's retries (contract 6.6), until a deadline.
 
-Blocking, and used while the flow is compiled only: no request waits for it.
+Blocking, and used while the flow is compiled: requests wait for it only where code of the flow asks for a connection
+whose name nobody could know before.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Patience:
-    """How long to go on: the one deadline of all that is asked, and the waits in between."""
+    """How long to go on: one deadline for all that is asked for together, and the waits in between."""
 
     def __init__(
         self,
@@ -50,6 +51,10 @@ class Patience:
         self._clock = clock
         self._sleep = sleep
         self._deadline_s = clock() + within_s
+
+    def begin(self) -> None:
+        """Something else is asked for: it has its own time."""
+        self._deadline_s = self._clock() + self.within_s
 
     def left_s(self) -> float:
         """What is left until the deadline."""

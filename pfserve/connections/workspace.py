@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import importlib
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
@@ -26,6 +27,8 @@ _NO_LIBRARY = (
     "the connections of a workspace need azure-identity: pip install 'pfserve[azure]' "
     "(in place of promptflow-core[azureml-serving])"
 )
+_MARGIN_S = 60.0
+_FAILED_S = 30.0
 _SERVICE_PRINCIPAL = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID")
 _ITS_SECRET = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE")
 
@@ -42,20 +45,35 @@ class Credential(Protocol):
 class WorkspaceSource:
     """Asks the resource manager for single connections, with one token for all."""
 
-    def __init__(self, provider: Provider, workspace: Workspace, environ: Mapping[str, str], wire: Wire) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        workspace: Workspace,
+        environ: Mapping[str, str],
+        wire: Wire,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
         self._provider = provider
         self._workspace = workspace
         self._environ = environ
         self._wire = wire
-        self._token: str | _NoToken = ""
+        self._now_s = now_s
+        self._token: str | _NoToken = ""  # a worker may ask long after the boot: it may be over
 
     def fetch(self, names: Iterable[str]) -> dict[str, Found]:
         """The connections of these names, or why each cannot be had. Concurrent, until the deadline."""
-        if not self._token:
+        self._wire.patience.begin()
+        if not self._is_good(self._token):
             self._token = at_once(self._wire.patience, self._fetched_token, [""])[""] or _NoToken(self._late("a token"))
         late = self._late("an answer of Azure's resource manager")
         found = at_once(self._wire.patience, self._fetch, names)
         return {name: one or BrokenConnection(name, f"connection {name!r}: {late}") for name, one in found.items()}
+
+    def _is_good(self, token: str | _NoToken) -> bool:
+        """Whether it will do for now: a failure is not repeated at once, either."""
+        if isinstance(token, _NoToken):
+            return self._now_s() - token.at_s < _FAILED_S
+        return _is_valid(token, self._now_s())
 
     def _fetch(self, name: str) -> Found:
         token = self._token
@@ -117,6 +135,7 @@ class _NoToken:
 
     def __init__(self, why: str) -> None:
         self.why = why
+        self.at_s = time.time()
 
 
 def credential_of(environ: Mapping[str, str], *, managed: bool) -> Credential:
@@ -153,10 +172,21 @@ def token_of(credential: Credential, resource: str, patience: Patience | None) -
 
 
 def _audience(token: str) -> str | None:
-    """Whom a JSON web token is meant for. Nothing is verified: who takes it will."""
+    """Whom a JSON web token is meant for."""
+    audience = _claims(token).get("aud")
+    return audience if isinstance(audience, str) else None
+
+
+def _is_valid(token: str, now_s: float) -> bool:
+    """Whether a JSON web token is good for a while, as far as it says."""
+    end_s = _claims(token).get("exp")
+    return bool(token) and (not isinstance(end_s, int | float) or end_s - now_s > _MARGIN_S)
+
+
+def _claims(token: str) -> Mapping[str, object]:
+    """What a JSON web token says. Nothing is verified: who takes it will."""
     try:
         claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
-        audience = claims.get("aud")
-    except (IndexError, ValueError, AttributeError):
-        return None
-    return audience if isinstance(audience, str) else None
+    except (IndexError, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}

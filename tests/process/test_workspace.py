@@ -187,3 +187,27 @@ def test_other_mistakes_do_not_wait(flow: Path, cloud: Azure) -> None:
     )
     assert done.returncode == 3
     assert "ValueError" in done.stderr
+
+
+def test_a_connection_that_only_a_request_names_is_fetched_once_per_worker(tmp_path: Path, cloud: Azure) -> None:
+    folder = tmp_path / "late"
+    folder.mkdir()
+    (folder / "flow.flex.yaml").write_text("entry: late:answer\n")
+    (folder / "x.prompty").write_text(
+        "---\nmodel:\n  api: chat\n  configuration: {type: azure_openai, azure_deployment: d, connection: late one}\n"
+        "  parameters: {}\n"
+        "inputs: {text: {type: string}}\n---\nuser:\n{{text}}\n"
+    )
+    (folder / "late.py").write_text(
+        "from pathlib import Path\nfrom promptflow.core import AsyncPrompty\n\n"
+        "async def answer(text: str) -> str:\n"
+        "    prompty = AsyncPrompty.load(Path(__file__).parent / 'x.prompty')\n"
+        "    try:\n        await prompty(text=text)\n    except Exception as problem:\n        return str(problem)\n"
+    )
+    cloud.connections["late one"] = payload(target="http://127.0.0.1:9")
+    environment = cloud.environment(PF_LINE_TIMEOUT_SEC="20")
+    with serving(folder, "--workers", "1", environment=environment) as server:
+        assert cloud.listed() == []
+        for _ in range(2):
+            assert "Connection error" in str(server.score({"text": "x"}, timeout_s=30).json)
+    assert cloud.listed() == ["late%20one"]

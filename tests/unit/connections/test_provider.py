@@ -263,6 +263,17 @@ def test_without_a_token():
     assert wire.asked == []
 
 
+def test_a_token_that_is_over_is_not_sent_and_every_round_has_its_own_time(monkeypatch):
+    given = [jwt(ARM, 3600, 1)]
+    monkeypatch.setattr("pfserve.connections.workspace.credential_of", lambda *_, **__: Identity(*given))
+    made, wire = source(reply(body=payload()), reply(body=payload()), token=jwt(ARM, 30, 0))
+    wire.time.now_s += 1000
+    assert isinstance(made.fetch(["a"])["a"], Form)
+    wire.time.now_s += 1000
+    assert isinstance(made.fetch(["b"])["b"], Form)
+    assert [headers["Authorization"] for _, _, headers in wire.asked] == [f"Bearer {given[0]}"] * 2
+
+
 class Identity:
     def __init__(self, *outcomes):
         self.outcomes = list(outcomes)
@@ -362,6 +373,19 @@ def test_two_names_for_one_connection_and_its_own():
     assert [made.get(name).api_key for name in ("one", "two", "target")] == ["t", "t", "t"]
     assert [made.get(name).organization for name in ("one", "two", "target")] == [None, "o", None]
     assert provider.asked == [["target"]]
+
+
+def test_what_failed_is_asked_for_again_after_a_while():
+    now_s = 0.0
+    provider = FakeSource()
+    made = Connections(Sources(forms={}, provider=provider, clock=lambda: now_s))
+    for _ in range(3):
+        with pytest.raises(MissingConnection):
+            made.get("a")
+    assert provider.asked == [["a"]]
+    provider.found["a"], now_s = form("late"), 31.0
+    assert made.get("a").api_key == "late"
+    assert provider.asked == [["a"]] * 2
 
 
 def test_a_denied_one_is_remembered():
