@@ -32,6 +32,7 @@ def serve_admin(post: Watch) -> int:
 
 
 async def _serve(post: Watch) -> None:
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # a stack for every scanner that speaks no HTTP
     loop = asyncio.get_running_loop()
     loop.add_reader(post.channel.fileno(), _end_with_the_master, post)
     vitals = Vitals(post.region, post.config.stuck_after_s)
@@ -87,6 +88,9 @@ async def _in_words(request: web.Request, handler: Handler) -> web.StreamRespons
         return _error(problem, "MethodNotAllowed", f"{request.path} on the admin port takes {allowed} only.")
     except web.HTTPNotFound as problem:
         return _error(problem, "NotFound", "The admin port has /livez, /readyz, /metrics and /status.")
+    except Exception:
+        _log.exception("a page of the admin port failed by a bug: %s", request.path)
+        raise
 
 
 def _error(problem: web.HTTPException, code: str, message: str) -> web.Response:

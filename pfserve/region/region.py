@@ -56,6 +56,7 @@ class Region:
 
     Attributes:
         ledger: what the instance counts and tells about itself.
+        lines: those of all blocks.
 
     Raises:
         BootError: the C library's mutex is not one we know.
@@ -88,11 +89,11 @@ class Region:
             start = arrays_start + index * array_bytes
             setattr(self, name, view[start : start + array_bytes].cast("Q"))
         starts = range(lines_start, lines_start + blocks * line_bytes, line_bytes)
-        self._lines = [Line(view[start : start + line_bytes].cast("Q"), self.lock, capacity) for start in starts]
+        self.lines = [Line(view[start : start + line_bytes].cast("Q"), self.lock, capacity) for start in starts]
 
     def line(self, seat: int) -> Line:
         """The line of the block that the seat belongs to: of its generation."""
-        return self._lines[seat // self._block_size]
+        return self.lines[seat // self._block_size]
 
     # -- Words of the master -----------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ def families(seen: Seen, version: str) -> Iterator[Family]:
     yield _gauge("ready_seconds", "From the start of that generation until it was ready.", [({}, seen.ready_after_s)])
     yield _gauge("requests_inside", "Requests inside the instance now.", [({}, seen.inside)])
     yield _gauge("requests_capacity", "How many may be inside at once.", [({}, seen.capacity)])
+    yield _gauge("line_length", "Requests of them that wait for a slot.", [({}, seen.line_length)])
     yield from _of_requests(seen)
     yield from _of_models(seen)
     yield from _of_workers(seen)
@@ -97,6 +98,8 @@ def _of_workers(seen: Seen) -> Iterator[Family]:
     yield _gauge("workers", "Worker processes by state.", states)
     by_seat = [({"seat": str(worker.seat)}, worker) for worker in seen.workers]
     yield _gauge("connections", "Open connections by worker.", [(seat, w.connections) for seat, w in by_seat])
+    jobs = [(seat, w.lane_jobs) for seat, w in by_seat]
+    yield _gauge("lane_jobs", "Blocking jobs of a worker's thread lane, running or queued, by worker.", jobs)
     ages = [(seat, w.beat_age_s) for seat, w in by_seat if w.beat_age_s is not None]
     yield _gauge("worker_beat_age_seconds", "Since the event loop of a worker last turned.", ages)
     sizes = [(seat, w.resident_bytes) for seat, w in by_seat]

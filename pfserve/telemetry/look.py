@@ -35,6 +35,7 @@ class WorkerSeen(msgspec.Struct, frozen=True):
     state: str  # "booting" | "live" | "draining"
     inside: int  # requests that hold a ticket
     connections: int
+    lane_jobs: int  # on its thread lane, running or queued
     beat_age_s: float | None  # None before its first beat
     resident_bytes: int  # 0 where the process is gone or hidden
 
@@ -68,6 +69,7 @@ class Seen(msgspec.Struct, frozen=True):
     generation: int
     capacity: int
     inside: int
+    line_length: int  # requests that wait for a slot of any worker
     served: int  # requests that have given their ticket back
     generations: tuple[GenerationSeen, ...]
     workers: tuple[WorkerSeen, ...]
@@ -96,6 +98,7 @@ def look(region: Region, vitals: Vitals, clock_ns: Callable[[], int] = time.mono
         generation=facts[Fact.GENERATION],
         capacity=region.capacity,
         inside=sum(region.tickets),
+        line_length=sum(len(line) for line in region.lines),
         served=sum(region.served),
         generations=_generations(region),
         workers=tuple(_worker(region, seat, now_ns) for seat in range(region.seats) if _is_taken(region, seat)),
@@ -122,6 +125,7 @@ def _worker(region: Region, seat: int, now_ns: int) -> WorkerSeen:
         state=SeatState(region.states[seat]).name.lower(),
         inside=region.tickets[seat],
         connections=region.connections[seat],
+        lane_jobs=region.busy[seat],
         beat_age_s=(now_ns - beat_ns) / _NS if beat_ns else None,
         resident_bytes=resident_bytes(pid),
     )

@@ -25,6 +25,7 @@ def status(seen: Seen, version: str, settings: Settings) -> bytes:
         "ready_after_s": round(seen.ready_after_s, 3),
         "inside": seen.inside,
         "capacity": seen.capacity,
+        "line_length": seen.line_length,
         "served": _ended(seen, Outcome.OK),
         "failed": _ended(seen, Outcome.CLIENT_ERROR, Outcome.SERVER_ERROR) - sum(refused.values()),
         "refused": refused,
@@ -51,8 +52,8 @@ def status_table(document: Mapping[str, object]) -> str:
     lines = [
         f"pfserve {known.version}: {known.state}, up {_duration(known.uptime_s)}, generation {known.generation}",
         f"flow {_printable(plan.name) or '?'} ({plan.kind or '?'}), fingerprint {plan.fingerprint or '?'}",
-        f"requests: {known.inside} of {known.capacity} inside, {known.served} served, {known.failed} failed, "
-        f"{sum(known.refused.values())} refused",
+        f"requests: {known.inside} of {known.capacity} inside ({known.line_length} in the line), "
+        f"{known.served} served, {known.failed} failed, {sum(known.refused.values())} refused",
         f"workers started: {known.worker_starts}; ended: {_counts(known.worker_exits)}",
         f"reloads: {known.reloads['ok']} ok, {known.reloads['failed']} failed",
         "",
@@ -61,7 +62,7 @@ def status_table(document: Mapping[str, object]) -> str:
     return "\n".join(lines)
 
 
-_HEAD = ("seat", "pid", "generation", "state", "inside", "connections", "last beat", "memory")
+_HEAD = ("seat", "pid", "generation", "state", "inside", "connections", "lane jobs", "last beat", "memory")
 
 
 class _Plan(msgspec.Struct):
@@ -81,6 +82,7 @@ class _Worker(msgspec.Struct):
     state: str
     inside: int
     connections: int
+    lane_jobs: int
     beat_age_s: float | None
     resident_bytes: int
 
@@ -92,6 +94,7 @@ class _Document(msgspec.Struct):
     generation: int
     inside: int
     capacity: int
+    line_length: int
     served: int
     failed: int
     refused: dict[str, int]
@@ -104,7 +107,15 @@ class _Document(msgspec.Struct):
 
 def _row(worker: _Worker) -> tuple[str, ...]:
     beat = "-" if worker.beat_age_s is None else f"{worker.beat_age_s:.1f} s ago"
-    counts = (worker.seat, worker.pid, worker.generation, worker.state, worker.inside, worker.connections)
+    counts = (
+        worker.seat,
+        worker.pid,
+        worker.generation,
+        worker.state,
+        worker.inside,
+        worker.connections,
+        worker.lane_jobs,
+    )
     return (*map(str, counts), beat, f"{worker.resident_bytes / 1e6:.0f} MB")
 
 

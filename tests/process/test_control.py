@@ -95,7 +95,7 @@ def test_status_is_a_table_or_a_document(flow: Path) -> None:
         shown = command("status", here(server))
         assert shown.returncode == 0 and f"{server.workers()[0]}" in shown.stdout
         assert re.match(r"pfserve \S+: ready, up \d+ s, generation 1\n", shown.stdout)
-        assert "requests: 0 of 10 inside, 1 served, 0 failed, 0 refused" in shown.stdout
+        assert "requests: 0 of 10 inside (0 in the line), 1 served, 0 failed, 0 refused" in shown.stdout
         document = json.loads(command("status", "--json", here(server)).stdout)
         assert {worker["pid"] for worker in document["workers"]} == set(server.workers())
         assert server.stop() == 0

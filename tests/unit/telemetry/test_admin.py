@@ -33,7 +33,9 @@ def region() -> Region:
         made.occupy(seat, 2)
         made.states[seat], made.pids[seat] = state, 0
     made.beats[2] = NOW_NS - NS // 2
-    made.tickets[2], made.connections[2] = 3, 5
+    made.tickets[2], made.connections[2], made.busy[2] = 3, 5, 3
+    for _ in range(2):
+        made.line(2).push(2)
     page = made.ledger.pages[2]
     for _ in range(6):
         page.count_scored(200, 0.02)
@@ -61,6 +63,8 @@ def test_the_page_has_the_whole_instance(region: Region, vitals: Vitals) -> None
         "pfserve_ready 1",
         "pfserve_requests_inside 3",
         "pfserve_requests_capacity 4",
+        "pfserve_line_length 2",
+        'pfserve_lane_jobs{seat="2"} 3',
         'pfserve_requests_total{route="score",class="2xx"} 7',
         'pfserve_refusals_total{status="429",cause="full"} 1',
         'pfserve_request_duration_seconds_bucket{class="2xx",le="0.01"} 0',
@@ -124,13 +128,13 @@ def test_the_table_for_people(region: Region, vitals: Vitals) -> None:
     assert status_table(document) == (
         "pfserve 1.2.3: ready, up 1 d 1 h, generation 2\n"
         'flow a "quoted"\\nname (dag), fingerprint f00d\n'
-        "requests: 3 of 4 inside, 7 served, 0 failed, 1 refused\n"
+        "requests: 3 of 4 inside (2 in the line), 7 served, 0 failed, 1 refused\n"
         "workers started: 0; ended: 1 crashed\n"
         "reloads: 1 ok, 0 failed\n"
         "\n"
-        "seat  pid  generation  state    inside  connections  last beat  memory\n"
-        "2     0    2           live     3       5            0.5 s ago  0 MB\n"
-        "3     0    2           booting  0       0            -          0 MB"
+        "seat  pid  generation  state    inside  connections  lane jobs  last beat  memory\n"
+        "2     0    2           live     3       5            3          0.5 s ago  0 MB\n"
+        "3     0    2           booting  0       0            0          -          0 MB"
     )
 
 
