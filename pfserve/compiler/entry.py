@@ -51,6 +51,8 @@ def load_entry(source: FlexSource, findings: Findings) -> Entry | None:
 
 def _import(source: FlexSource, name: str, findings: Findings) -> ModuleType | None:
     put_first_on_path(source.folder)
+    if source.code.text:
+        put_first_on_path((source.folder / source.code.text).resolve())
     try:
         with contextlib.chdir(source.folder):
             return importlib.import_module(name)

@@ -278,6 +278,12 @@ FUNCTIONS = [
         files={"flex_beside.py": "def shout(text):\n    return text.upper()\n"},
     ),
     flex(
+        "code-in-a-folder",
+        "def f():\n    return 'never'\n",
+        code="src",
+        files={"src/flex_code_in_a_folder.py": "def f(text: str = 'x'):\n    return [text, __name__]\n"},
+    ),
+    flex(
         "environment",
         "import os\n\n\ndef f(name: str):\n    return os.environ.get(name)\n",
         say(*({"name": f"FLEX_{letter}"} for letter in "ABCDE")),

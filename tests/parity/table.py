@@ -51,6 +51,7 @@ class Flow(NamedTuple):
         kind = "flex" if "entry" in self.document else "dag"
         (folder / f"flow.{kind}.yaml").write_text(json.dumps(self.document, indent=1))
         for name, text in self.files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
             head = IMPORTS if name.endswith(".py") else ""
             (folder / name).write_text(head + textwrap.dedent(text).lstrip("\n"))
         return folder

@@ -248,3 +248,9 @@ def f() -> Answer: 0
     assert out == {"text": {"type": "string"}}
     assert plan.returned is not None
     assert plan.returned.hidden == {"more"}
+
+
+def test_modules_are_looked_for_in_the_folder_that_code_names(flows: Flows) -> None:
+    files = {"src/entry.py": "def f(a): 0", "src/beside.py": ""}
+    plan = flows.compile({"flow.flex.yaml": "code: src\nentry: entry:f\n", **files})
+    assert [one.name for one in plan.inputs] == ["a"]
