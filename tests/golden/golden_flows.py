@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 OTHER_FORMS = ("mmd", "json")
-FLOWS = sorted(path.parent.name for path in HERE.glob("flows/*/flow.dag.yaml"))
+FLOWS = sorted(path.parent.name for path in HERE.glob("flows/*/flow.*.yaml"))
 
 
 def told(flow: str, form: str = "txt") -> str:

@@ -25,7 +25,7 @@ class F:
 
 def flex(
     name: str,
-    code: str,
+    text: str,
     asks: Sequence[Ask] = (),
     *,
     entry: str = "f",
@@ -37,7 +37,7 @@ def flex(
     """A flow whose entry is in a module of its own name: the modules of all flows live in one process."""
     module = f"flex_{name.replace('-', '_')}"
     whole = {"entry": f"{module}:{entry}", **document}
-    return Flow(f"flex-{name}", whole, {f"{module}.py": code, **files}, asks or say({}), environment, refused)
+    return Flow(f"flex-{name}", whole, {f"{module}.py": text, **files}, asks or say({}), environment, refused)
 
 
 def typed(kind: str, **more: object) -> dict[str, object]:
