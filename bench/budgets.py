@@ -52,6 +52,7 @@ _FLEX = _PARALLEL.format("stub model, asked by a client per request", "2 workers
 _SYNC = _PARALLEL.format("blocking", "8x4, 64 clients")
 _MIXED = "20 ms blocking, 1 s stub model, 1 ms blocking; 2x1, C=200, 100 clients in a closed loop"
 _MODEL = "one model node, 2 workers, 16 connections, stub model without latency"
+_OWN = "1 generator process and the recorder, by their CPU time; null server; 64 users, Poisson"
 _LOADED = "2 workers, C=64, wrk with 16 connections; median of the rounds' ratios of requests/s"
 
 BUDGETS = (
@@ -85,6 +86,8 @@ BUDGETS = (
     Budget("P14.rate", "mixed flow: of min(slots/sync time, clients/latency)", _MIXED, Sense.AT_LEAST, 0.9, "x"),
     Budget("P14.flask", "mixed flow / promptflow Flask at 2x1", _MIXED, Sense.AT_LEAST, 10, "x"),
     Budget("P15.time", "5 MB picture / bare aiohttp handler", "p50, 1 worker, 1 connection", Sense.AT_MOST, 1.3, "x"),
+    Budget("B1.rate", "our load generator: requests of one core", _OWN, Sense.AT_LEAST, 40_000, "/s"),
+    Budget("B1.quiet", "our load generator: at 2,000 requests/s", _OWN, Sense.AT_MOST, 0.2, "cores"),
 )
 NUMBERS = tuple(dict.fromkeys(budget.number for budget in BUDGETS))
 

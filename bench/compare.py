@@ -10,6 +10,7 @@ from . import machine
 from .chains import chains
 from .coldstart import cold_start
 from .memory import memory
+from .own import own
 from .part import Part, Say, Settings
 from .picture import picture
 from .throughput import alone, loaded
@@ -27,6 +28,7 @@ MEASURES: dict[str, Callable[[Settings, Say], Part]] = {
     "P13": upstream,
     "P14": mixed,
     "P15": picture,
+    "B1": own,
 }
 
 

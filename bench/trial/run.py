@@ -75,20 +75,26 @@ def run(trial: Trial, say: Say) -> Path:
         writer.start(_header(trial, workload))
         say(f"recording to {writer.path}")
         end = _record(fleet, writer, server, live(sys.stderr), stops)
-        with contextlib.suppress(DiskProblem):  # then the record says by its missing end that it is partial
-            writer.finish(end)
+        writer.finish(end)
     return writer.path
 
 
 def _record(fleet: Fleet, writer: Writer, server: Server | None, line: Live, stops: list[int]) -> End:
     """From the zero to the last word."""
+    began_s, used_s = time.monotonic(), time.process_time()
     try:
         _listen(fleet, writer, server, line, stops)
         reasons = [*fleet.voids, *(["it was interrupted"] if stops else [])]
     except DiskProblem as problem:
         reasons = [f"the record could not be written: {problem}"]
     line.clear()
-    return End(complete=not reasons, reason="; ".join(reasons), voids=tuple(fleet.voids))
+    return End(
+        complete=not reasons,
+        reason="; ".join(reasons),
+        voids=tuple(fleet.voids),
+        recorder_cpu_s=time.process_time() - used_s,
+        lasted_s=time.monotonic() - began_s,
+    )
 
 
 def _listen(fleet: Fleet, writer: Writer, server: Server | None, line: Live, stops: list[int]) -> None:

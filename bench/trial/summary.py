@@ -76,6 +76,8 @@ class Summary(msgspec.Struct, frozen=True):
     seconds: Sequence[Second]
     warm_up: Mapping[str, int]
     generators: Sequence[GeneratorUse]
+    recorder_cpu_s: float
+    recorder_cores: float
     server: ServerUse | None
     excerpts: Sequence[tuple[int, str]]
 
@@ -222,6 +224,8 @@ def _summary(header: Header, seen: _Collected) -> Summary:
         seconds=_seconds(seen),
         warm_up={outcome.name.lower(): count for outcome in Outcome if (count := seen.warm_up[outcome])},
         generators=generators,
+        recorder_cpu_s=end.recorder_cpu_s,
+        recorder_cores=end.recorder_cpu_s / end.lasted_s if end.lasted_s else 0.0,
         server=_server_use(seen, answered),
         excerpts=seen.excerpts,
     )
