@@ -22,29 +22,30 @@ from pfserve.values.connections import Connection
 
 
 def bind_inputs(source: FlowSource, findings: Findings) -> tuple[InputSpec, ...]:
-    """The flow's inputs. A default that does not fit its type is none: promptflow refuses the request that needs it."""
+    """The flow's inputs. A default that does not fit its type makes promptflow refuse the request that needs it."""
     return tuple(_input(source, entry, findings) for entry in source.inputs)
 
 
 def _input(source: FlowSource, entry: InputSource, findings: Findings) -> InputSpec:
     convert = converter(entry.type, entry.name)
     message_format = source.message_format.text.lower()
-    required, default = entry.default is None, None
+    default, refusal = None, ""
     try:
-        if not required:
+        if entry.default is not None:
             default = convert(copy.deepcopy(entry.default))  # what reads images changes it
             own_images = images_reader(entry.type, entry.name, message_format, source.folder)
             default = default if own_images is None else own_images(default)
     except UserError as problem:
-        required, default = True, None
+        default, refusal = None, problem.message
         findings.warning(entry.span, f"{problem.message} (Its default cannot be used: clients have to give it.)")
     return InputSpec(
         name=entry.name,
         type=entry.type,
-        required=required,
+        required=entry.default is None,
         default=default,
         convert=convert,
         images=images_reader(entry.type, entry.name, message_format),
+        refusal=refusal,
     )
 
 

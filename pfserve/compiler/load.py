@@ -69,10 +69,10 @@ def load_nodes(
 
 
 def import_modules(source: FlowSource, nodes: tuple[NodeSource, ...], findings: Findings) -> None:
-    """Import what nodes name as their ``module``. Those of promptflow register what needs no registration here."""
+    """Import what nodes name as their ``module``."""
     for node in nodes:
         name = node.module.text
-        if not name or name.partition(".")[0] == "promptflow":
+        if not name:
             continue
         put_first_on_path(source.folder)
         try:

@@ -167,7 +167,7 @@ class InputSpec(msgspec.Struct, frozen=True):
     ``convert(value)`` applies the type's coercions (contract section 3.3) and raises ``errors.UserError``.
     ``default`` is already converted; ``required`` means that there is none that could be used; ABSENT that the code has
     its own. ``images`` puts images in the place of what stands for them in a converted value (contract section 3.6);
-    None where there can be none.
+    None where there can be none. ``refusal`` is what a request is told that would need a default of the wrong type.
     """
 
     name: str
@@ -176,6 +176,7 @@ class InputSpec(msgspec.Struct, frozen=True):
     default: object
     convert: Callable[[object], object]
     images: Callable[[object], object] | None = None
+    refusal: str = ""
 
 
 class OutputSpec(msgspec.Struct, frozen=True):
