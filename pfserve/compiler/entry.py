@@ -50,9 +50,9 @@ def load_entry(source: FlexSource, findings: Findings) -> Entry | None:
 
 
 def _import(source: FlexSource, name: str, findings: Findings) -> ModuleType | None:
-    put_first_on_path(source.folder)
     if source.code.text:
         put_first_on_path((source.folder / source.code.text).resolve())
+    put_first_on_path(source.folder)
     try:
         with contextlib.chdir(source.folder):
             return importlib.import_module(name)

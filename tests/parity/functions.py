@@ -90,7 +90,7 @@ FUNCTIONS = [
     flex(
         "a-default-that-does-not-fit",
         "def f(a: int = 1, b: int = 2):\n    return f'{a!r} {b!r}'\n",
-        say({}, {"a": "5"}, {"b": "x"}),
+        say({}, {"a": "5"}, {"b": "6"}),
         inputs={"a": typed("int", default="text"), "b": typed("int", default=5)},
     ),
     flex(
@@ -277,11 +277,11 @@ FUNCTIONS = [
         say({"text": "x"}),
         files={"flex_beside.py": "def shout(text):\n    return text.upper()\n"},
     ),
-    flex(
-        "code-in-a-folder",
-        "def f():\n    return 'never'\n",
-        code="src",
-        files={"src/flex_code_in_a_folder.py": "def f(text: str = 'x'):\n    return [text, __name__]\n"},
+    Flow(
+        "flex-code-in-a-folder",
+        {"entry": "flex_in_a_folder:f", "code": "src"},
+        {"src/flex_in_a_folder.py": "def f(text: str = 'x'):\n    return [text, __name__]\n"},
+        say({}, {"text": "y"}),
     ),
     flex(
         "environment",
