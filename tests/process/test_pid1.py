@@ -39,6 +39,24 @@ def states_below(pid: int) -> dict[int, str]:
     return found
 
 
+def test_pid_1_stays_the_same_over_20_reloads(tmp_path: Path) -> None:
+    flow = write_flow(tmp_path / "flow")
+    with instance(flow, wrapper=UNSHARE) as server:
+        server.ready()
+        master = init_of(server)
+        born = Path(f"/proc/{master}/stat").read_text().rpartition(")")[2].split()[19]
+        for generation in range(2, 22):
+            os.kill(master, signal.SIGHUP)
+            server.ready(generation)
+            old = f"generation {generation - 1}: ended"
+            eventually(lambda old=old: old in server.log(), within_s=20, why="the old generation should end")
+            assert server.ask()[0] == 200
+        assert Path(f"/proc/{master}/stat").read_text().rpartition(")")[2].split()[19] == born
+        assert len(states_below(master)) == 3  # a leader and two workers
+        os.kill(master, signal.SIGTERM)
+        assert server.exit_code() == 0
+
+
 def test_pid_1_reaps_orphans_drains_and_exits_with_0(tmp_path: Path) -> None:
     flow = write_flow(tmp_path / "flow")
     with instance(flow, wrapper=UNSHARE) as server:
