@@ -13,6 +13,7 @@ from .memory import memory
 from .own import own
 from .part import Part, Say, Settings
 from .picture import picture
+from .scaling import scaling
 from .throughput import alone, loaded
 from .upstream import upstream
 from .waiting import mixed, parallel_async, parallel_sync
@@ -25,6 +26,7 @@ MEASURES: dict[str, Callable[[Settings, Say], Part]] = {
     "P5": chains,
     "P6": memory,
     "P7": cold_start,
+    "P12": scaling,
     "P13": upstream,
     "P14": mixed,
     "P15": picture,
