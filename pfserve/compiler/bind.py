@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import cast
 
+import msgspec
+
 from pfserve.compiler.findings import Findings
 from pfserve.compiler.llm_node import bound_to_inputs
 from pfserve.compiler.load import Loaded
@@ -16,7 +18,7 @@ from pfserve.compiler.template import Render, escaping_prompt
 from pfserve.compiler.wire import Literal, Wiring, warn_of_path
 from pfserve.errors import UserError, did_you_mean
 from pfserve.flow import FlowSource, InputSource, SourceSpan
-from pfserve.plan import Argument, Guard, InputSpec, OutputSpec, Reference, Step
+from pfserve.plan import Argument, Guard, InputSpec, LlmCall, OutputSpec, PromptyCall, Reference, Step, ToolCall
 from pfserve.values import converter, images_reader
 from pfserve.values.connections import Connection
 
@@ -134,7 +136,7 @@ def _step(wiring: Wiring, slots: Slots, escapes: bool) -> Step:
         needs=tuple(sorted({slots.steps[name] for name in needed_names(node)})),
         guard=_guard(wiring, slots),
         source=f"{Path(node.span.file).name}:{node.span.line}",
-        call=loaded.call,
+        call=_call(wiring),
     )
 
 
@@ -146,6 +148,17 @@ def _arguments(wiring: Wiring, slots: Slots) -> Iterator[Argument]:
     if streamed is not None:
         assert slots.streaming is not None, "some node is streamed"
         yield Argument(streamed, Reference(slots.streaming, (), "", "whether the request asks for a stream"))
+
+
+def _call(wiring: Wiring) -> LlmCall | PromptyCall | ToolCall | None:
+    """What the worker asks; of a built-in tool with the connection that the author names."""
+    call = wiring.loaded.call
+    if not isinstance(call, ToolCall):
+        return call
+    literals = [value.value for _, value in wiring.arguments if isinstance(value, Literal)]
+    return msgspec.structs.replace(
+        call, connection=next((one for one in literals if isinstance(one, Connection)), call.connection)
+    )
 
 
 def _guard(wiring: Wiring, slots: Slots) -> Guard | None:

@@ -18,7 +18,7 @@ from pfserve.compiler.signature import Parameter
 from pfserve.connections import ConnectionProblem, Connections
 from pfserve.errors import UserError, did_you_mean
 from pfserve.flow import FlowSource, NodeInputSource, NodeSource, SourceSpan
-from pfserve.plan import StepKind
+from pfserve.plan import StepKind, ToolCall
 from pfserve.values import (
     TYPES,
     ConversionError,
@@ -90,7 +90,9 @@ class _Wirer:
         _warn_of_signature(loaded, self._findings)
         arguments = dict(self._arguments(loaded))
         function = loaded.function
-        if loaded.provider is not None:
+        if isinstance(loaded.call, ToolCall):
+            self._constructor(loaded, arguments)
+        elif loaded.provider is not None:
             function = self._method(loaded, arguments)
             arguments = {name: value for name, value in arguments.items() if name not in loaded.provider.parameters}
         return Wiring(loaded, function, tuple(arguments.items()), self._when(loaded.node))
@@ -174,12 +176,13 @@ class _Wirer:
 
     # -- tools that are methods
 
-    def _method(
+    def _constructor(
         self, loaded: Loaded, arguments: Mapping[str, InputReference | NodeReference | Literal]
-    ) -> Callable[..., object]:
-        """The tool as a method of an instance that is made here, once for all requests."""
+    ) -> dict[str, object] | None:
+        """The arguments of the constructor, all of them literals; None if some do not fit, which is reported."""
         provider, node = loaded.provider, loaded.node
-        assert provider is not None
+        if provider is None:
+            return {}
         given = {name: value for name, value in arguments.items() if name in provider.parameters}
         for name, value in given.items():
             if not isinstance(value, Literal):
@@ -192,7 +195,16 @@ class _Wirer:
             absent = f"Required inputs {missing} are not provided for tool '{provider.tool_name}'."
             self._findings.mistake(node.span, f"node '{node.name}': {absent}")
         values = {name: value.value for name, value in given.items() if isinstance(value, Literal)}
-        if missing or len(values) < len(given) or self._findings.has_mistakes:
+        return None if missing or len(values) < len(given) else values
+
+    def _method(
+        self, loaded: Loaded, arguments: Mapping[str, InputReference | NodeReference | Literal]
+    ) -> Callable[..., object]:
+        """The tool as a method of an instance that is made here, once for all requests."""
+        provider, node = loaded.provider, loaded.node
+        assert provider is not None
+        values = self._constructor(loaded, arguments)
+        if values is None or self._findings.has_mistakes:
             return loaded.function  # the constructor is the author's code: it gets no values that nobody meant
         try:
             with contextlib.chdir(self._source.folder):
@@ -227,7 +239,9 @@ def _span_of(loaded: Loaded, name: str) -> SourceSpan:
 def _warn_of_signature(loaded: Loaded, findings: Findings) -> None:
     """What promptflow starts with all the same, and answers 400 to each request."""
     node, function = loaded.node, getattr(loaded.function, "__name__", "the tool")
-    if loaded.call is not None:
+    if isinstance(loaded.call, ToolCall):
+        function = f"{loaded.call.api}()"
+    elif loaded.call is not None:
         function = f"the {loaded.call.api} API"
     elif loaded.kind is not StepKind.PYTHON:
         return
