@@ -32,7 +32,9 @@ def load(config: ServeConfig, environ: Mapping[str, str], *, stand_in: StandIn |
     encoded = next((name for name in _ENCODED if environ.get(name)), "")
     origin = config.origins.get("connections", "default")
     forms = read_encoded(encoded, environ[encoded]) if encoded else _of_files(config.connections, origin)
-    provider = None if encoded or stand_in else provider_of(environ)  # a stand-in needs no original
+    provider = None if encoded else provider_of(environ)
+    if provider and stand_in:  # a stand-in needs no original, and nobody else is asked without one's wish
+        provider = Provider(provider.variable, problem="with --stub-llm no provider of connections is asked")
     return Connections(
         Sources(
             forms=forms,

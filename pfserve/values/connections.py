@@ -109,7 +109,7 @@ class AadConnection(StrongTypeConnection):
         Raises:
             ImportError: azure-identity is not installed.
         """
-        return identity.token(identity.AI_SCOPE)
+        return identity.token(identity.ai_scope(self.configs.get("api_base") or self.configs.get("endpoint")))
 
     def __getattr__(self, name: str) -> object:
         if name == "api_key" and "secrets" in self.__dict__ and not self.by_key:
