@@ -54,6 +54,28 @@ def test_no_request_is_lost_over_20_reloads(flow: Path) -> None:
         assert server.stop() == 0
 
 
+BLOCKING = """\
+import time
+from promptflow.core import tool
+
+@tool
+def act(what: str) -> str:
+    time.sleep(0.005)
+    return "done"
+"""
+
+
+def test_no_request_is_lost_by_reloads_where_requests_wait_in_line(flow: Path) -> None:
+    (flow / "act.py").write_text(BLOCKING)
+    with instance(flow, "--max-concurrent-requests=64") as server:
+        with pressing(server.ready().port) as load:
+            for generation in range(2, 7):
+                reload(server, generation)
+                more_answers(load, 50)
+        assert set(load.seen) == {200}, load.seen
+        assert server.stop() == 0
+
+
 def test_no_request_is_lost_when_workers_are_replaced(flow: Path) -> None:
     with instance(flow, "--max-concurrent-requests=64", "--workers=3") as server:
         eventually(lambda: "3 workers ready" in server.log(), within_s=20, why="it should get ready")
