@@ -13,7 +13,6 @@ import socket
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs
-from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 
@@ -22,6 +21,7 @@ from pfserve.web.exchange import Exchange
 from pfserve.web.leftover import behind, behind_body
 from pfserve.web.parser import garbage, head_size, new_parser
 from pfserve.web.state import BETWEEN, State
+from pfserve.web.wire import Wire
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
@@ -34,12 +34,12 @@ _JOINED_BYTES = 64 * 1024  # replies up to this size are copied behind their hea
 _JAVA_UPGRADE = "h2c"  # Java's client asks for it on every new connection, and does not mind being ignored
 
 
-class Connection(BaseProtocol):
+class Connection(Wire):
     """The protocol of one accepted socket. Made by :meth:`pfserve.web.Service.protocol`."""
 
     __slots__ = (
-        "_held", "_idle_bytes", "_knows_raw", "_pumping", "_raw", "_received", "_rest", "exchange", "service",
-        "since_s", "state",
+        "_held", "_idle_bytes", "_knows_raw", "_pumping", "_raw", "_received", "_rest", "exchange",
+        "service", "state",
     )  # fmt: skip
 
     def __init__(self, service: Service, received: bytes = b"") -> None:
@@ -53,6 +53,7 @@ class Connection(BaseProtocol):
         self._knows_raw = True  # whether that is all of it
         self._held = b""  # bytes behind the request being served, and behind those
         self._pumping = False
+        self._unsent = 0
         self._rest: Exchange | None = None  # whose body is thrown away while DRAINING
         # of the request
         self.exchange: Exchange | None = None
@@ -250,16 +251,6 @@ class Connection(BaseProtocol):
 
     # -- Replies out -------------------------------------------------------------------------------
 
-    def send_continue(self) -> None:
-        """Ask for the body that the client holds back."""
-        if self.transport is not None:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def send_processing(self) -> None:
-        """Tell the worker that handed the request over that it begins now."""
-        if self.transport is not None:
-            self.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n")
-
     def finish(self, exchange: Exchange, body: bytes, content_type: str, extra: str) -> None:
         """Send the reply of ``exchange`` and go on with the next request, or close."""
         transport = self.transport
@@ -305,10 +296,6 @@ class Connection(BaseProtocol):
             self._linger()
         else:
             self.close()
-
-    async def drain(self) -> None:
-        """Wait until the client has taken most of what was sent."""
-        await self._drain_helper()
 
     def _worth_draining(self, exchange: Exchange) -> bool:
         length = exchange.body_length()
@@ -375,11 +362,6 @@ class Connection(BaseProtocol):
         self.state = State.CLOSED
         if self.transport is not None:
             self.transport.abort()
-
-    @property
-    def is_movable(self) -> bool:
-        """Whether another process could go on with the connection: the state of TLS cannot leave this one."""
-        return self.transport is not None and self.transport.get_extra_info("sslcontext") is None
 
     def detach(self, most_bytes: int) -> tuple[socket.socket, bytes] | None:
         """Give away the socket, with what was received of requests that have not begun; this object is then done with.

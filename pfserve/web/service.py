@@ -36,6 +36,7 @@ from pfserve.web.ids import RequestIds
 from pfserve.web.routes import Answers, find, table
 from pfserve.web.score import Scoring
 from pfserve.web.state import BETWEEN, State
+from pfserve.web.unsent import overdue
 
 if TYPE_CHECKING:
     from pfserve.plan import Plan
@@ -132,11 +133,11 @@ class Service:
         return Connection(self, received)
 
     def tick(self) -> None:
-        """Once a second: take the time of day, close connections idle for too long."""
+        """Once a second: take the time of day, cut off connections that are idle or stuck for too long."""
         self.heads.refresh(time.time())
         self._page.flush()
-        oldest_s = self.clock() - self.settings.limits.keep_alive_s
-        for connection in [c for c in self.connections if c.since_s < oldest_s and c.state is not State.BUSY]:
+        waiting = [connection for connection in self.connections if connection.state is not State.BUSY]
+        for connection in overdue(waiting, self.clock(), self.settings.limits):
             connection.abort()
 
     def idle_connections(self) -> list[Connection]:
