@@ -70,12 +70,13 @@ class Crew:
         while self._pending:
             shot = next(iter(self._pending))
             if shot.waits_since_ns > limit_ns:
-                return
+                break
             connection = self._pending.pop(shot)
             if connection is not None:
                 self._open.discard(connection)
                 connection.give_up()
             self._record(shot, Outcome.TIMED_OUT, Cause.CLIENT_TIMEOUT)
+        self._open_more()  # in place of those that were given up
 
     def close(self) -> None:
         """Let go of every connection."""

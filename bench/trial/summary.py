@@ -95,7 +95,7 @@ class _Collected:
         self.service, self.first_byte, self.lateness = Histogram(), Histogram(), Histogram()
         self.first_event, self.gaps = Histogram(), Histogram()
         self.seconds: dict[int, tuple[Histogram, list[int]]] = {}
-        self.success_ends_ns: list[int] = []
+        self.success_ends_ns = array.array("q")
         self.events = self.tokens = self.retries = 0
         self.last_ns = 0
         self.watches: dict[int, list[dict[str, float]]] = {}

@@ -173,6 +173,20 @@ def test_new_connections(load):
     assert all(b"Connection: close\r\n" in request for request in server.requests)
 
 
+def test_whoever_waits_gets_the_connection_in_place_of_one_that_was_given_up(load):
+    """Nothing else comes that would open it: the last request of the schedule waits behind the first, which hangs."""
+
+    def act(peer, request):
+        if b'"0"' not in request:
+            peer.sendall(OK)
+        return True
+
+    with puppet(act) as server:
+        args = ("--rate", "1", "--count", "2", "--connections", "1", "--timeout", "1500ms")
+        _, summary = load(server.url, *DATA, *args).finish()
+    assert (summary["outcomes"]["timed_out"], summary["outcomes"]["success"]) == (1, 1)
+
+
 def test_what_cannot_be_in_flight_is_dropped_and_said(load):
     with puppet(answering(b"")) as server:
         args = ("--rate", "100", "--count", "10", "--max-in-flight", "4", "--timeout", "1s")
@@ -256,6 +270,21 @@ def test_a_full_disk_ends_the_trial_with_a_sentence_and_keeps_what_it_has(load):
     assert "the record could not be written" in summary["reason"]
     assert "File too large, after" in summary["reason"]
     assert summary["offered"] > 50
+
+
+def test_sigterm_while_the_server_starts_stops_it(load):
+    run = load("--command", "sleep 60 {port}", *DATA, "--users", "1")
+    family = eventually(lambda: (found := proc.tree(run.process.pid))[1:] and found, within_s=20, why="no server came")
+    run.process.send_signal(signal.SIGTERM)
+    run.process.communicate(timeout=20)
+    assert run.process.returncode == 1
+    eventually(lambda: not any(map(proc.alive, family)), within_s=5, why="the server still runs")
+
+
+def test_localhost_is_whichever_address_answers(load):
+    with puppet(answering(OK)) as server:
+        _, summary = load(f"http://localhost:{server.port}", *DATA, "--users", "1", "--count", "2").finish()
+    assert summary["outcomes"]["success"] == 2
 
 
 def refused(load: Callable[..., Run], *args: str) -> str:
