@@ -148,7 +148,7 @@ class Crew:
         except (OSError, TimeoutError) as problem:
             if not connection.was_opened:
                 self._opening -= 1
-                self._failed(_why(problem))
+                self._failed(cause_of_failure(problem))
 
     def _failed(self, cause: Cause) -> None:
         """No connection came: that is the answer to whoever waits longest."""
@@ -184,7 +184,8 @@ def _tls(plan: Plan) -> ssl.SSLContext | None:
     return context
 
 
-def _why(problem: Exception) -> Cause:
+def cause_of_failure(problem: Exception) -> Cause:
+    """Why no connection came."""
     if isinstance(problem, ssl.SSLError):
         return Cause.TLS
     if isinstance(problem, ConnectionRefusedError):

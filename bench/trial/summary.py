@@ -19,6 +19,7 @@ from . import doubts
 from .spread import Spread
 
 _NS = 1_000_000_000
+_SUCCESS, _DROPPED = int(Outcome.SUCCESS), int(Outcome.DROPPED)  # comparing members would be the slowest step
 
 
 class Second(msgspec.Struct, frozen=True):
@@ -91,7 +92,7 @@ class _Collected:
         self.warm_up: Counter[int] = Counter()
         self.statuses: Counter[int] = Counter()
         self.causes: Counter[int] = Counter()
-        self.latency = {outcome: Histogram() for outcome in Outcome}
+        self.latency = {int(outcome): Histogram() for outcome in Outcome}
         self.service, self.first_byte, self.lateness = Histogram(), Histogram(), Histogram()
         self.first_event, self.gaps = Histogram(), Histogram()
         self.seconds: dict[int, tuple[Histogram, list[int]]] = {}
@@ -112,9 +113,9 @@ class _Collected:
             _TAKES[Kind(block.kind)](self, block)
 
     def _sample(self, sample: Sample) -> None:
-        outcome = Outcome(sample.outcome)
+        outcome = sample.outcome
         is_warm = sample.intended_ns < self.begin_ns
-        if outcome is Outcome.SUCCESS and sample.end_ns >= self.begin_ns:
+        if outcome == _SUCCESS and sample.end_ns >= self.begin_ns:
             self.success_ends_ns.append(sample.end_ns)
         if is_warm:
             self.warm_up[outcome] += 1
@@ -131,12 +132,15 @@ class _Collected:
             self.lateness.record(sample.late_ns)
         self._times(sample, outcome)
 
-    def _times(self, sample: Sample, outcome: Outcome) -> None:
-        latencies, counts = self.seconds.setdefault(sample.intended_ns // _NS, (Histogram(), [0, 0]))
+    def _times(self, sample: Sample, outcome: int) -> None:
+        second = sample.intended_ns // _NS
+        if second not in self.seconds:
+            self.seconds[second] = (Histogram(), [0, 0])
+        latencies, counts = self.seconds[second]
         counts[0] += 1
-        if outcome is not Outcome.DROPPED:
+        if outcome != _DROPPED:
             self.latency[outcome].record(sample.latency_ns)
-        if outcome is not Outcome.SUCCESS:
+        if outcome != _SUCCESS:
             return
         counts[1] += 1
         latencies.record(sample.latency_ns)

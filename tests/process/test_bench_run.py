@@ -5,6 +5,7 @@ Nothing here asserts that a trial is not void: on a busy machine the generator m
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -13,16 +14,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import proc
+from bench import proc, systems
 from bench.blocks import Kind
 from bench.recorder import read
 from bench.sample import LAYOUT, Sample
+from bench.server import Server
 from eventually import eventually
 from puppet import OK, Act, Puppet, answering, puppet, reset
 
@@ -75,6 +77,14 @@ def load(tmp_path):
         run.process.communicate(timeout=20)
 
 
+@contextlib.contextmanager
+def load_null() -> Iterator[str]:
+    """The address of a server that does nothing, fast."""
+    with Server(systems.null()) as server:
+        server.wait_ready(is_ready=server.takes_connections)
+        yield server.address
+
+
 def outcome_of(load: Callable[..., Run], act: Act, *args: str) -> dict[str, int]:
     """What five requests came to: outcomes, causes and statuses that are not zero."""
     with puppet(act) as server:
@@ -107,6 +117,16 @@ def test_a_server_that_stalls_shows_in_the_times_from_the_intended_start(load):
     assert sum(sample.service_ns > 0.25e9 for sample in run.samples) == 1
     assert summary["latency"]["success"]["percentiles_s"]["90"] > 0.55  # 1 - (40 / 100) s from the real stall
     assert summary["service"]["percentiles_s"]["99"] < 0.25
+
+
+def test_more_than_a_generator_can_do_voids_the_trial(load):
+    """A hundred thousand a second: it is late, says so, and still reads the answers meanwhile."""
+    with load_null() as url:
+        code, summary = load(url, *DATA, "--rate", "100000", "--duration", "1s", "--connections", "50").finish()
+    assert code == 1
+    assert summary["voids"][0].startswith("the generator was late: 1 % of the requests began more than ")
+    assert summary["outcomes"]["success"] > 1000
+    assert summary["offered"] == 100_000
 
 
 def test_every_request_of_the_schedule_is_sent_once_by_one_of_the_processes(load):
