@@ -46,6 +46,7 @@ from promptflow.core import tool
 from pfserve.worker.messages import Replace
 
 HERE = Path(__file__).parent
+KEPT = []
 with open(HERE / "imported-by", "a") as file:
     file.write(f"{os.getpid()}\\n")
 
@@ -72,6 +73,8 @@ async def act(what: str) -> str:
         return subprocess.check_output(f"sleep {detail} > /dev/null & echo $!", shell=True, text=True).strip()
     elif verb == "replace":
         find("duty").channel.send(Replace("the test asked"))
+    elif verb == "grow":
+        KEPT.append(b"x" * int(float(detail) * 1e6))
     elif verb == "lock":
         hold_the_lock_and_stop()
     return str(os.getpid())
