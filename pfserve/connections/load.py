@@ -9,10 +9,7 @@ from pfserve.connections.connections import Connections, Source, Sources, StandI
 from pfserve.connections.encoded import read_encoded
 from pfserve.connections.files import read_connections
 from pfserve.connections.form import Form
-from pfserve.connections.http_source import HttpSource
 from pfserve.connections.provider import Provider, provider_of
-from pfserve.connections.wire import Patience, Wire
-from pfserve.connections.workspace import WorkspaceSource
 
 _ENCODED = ("PROMPTFLOW_ENCODED_CONNECTIONS", "PF_ENCODED_CONNECTIONS")
 _LOCAL = ("PROMPTFLOW_CONNECTION_PROVIDER", "PF_CONNECTION_PROVIDER")
@@ -52,6 +49,10 @@ def load(config: ServeConfig, environ: Mapping[str, str], *, stand_in: StandIn |
 def _source(provider: Provider | None, environ: Mapping[str, str], within_s: float) -> Source | None:
     if provider is None or provider.problem:
         return None
+    from pfserve.connections.http_source import HttpSource  # most flows need no HTTP to start
+    from pfserve.connections.wire import Patience, Wire
+    from pfserve.connections.workspace import WorkspaceSource
+
     wire = Wire(environ, Patience(within_s))
     if provider.workspace is None:
         return HttpSource(provider.endpoint, wire)
