@@ -101,7 +101,7 @@ class PackageTools:
             raise PackageProblem(f"{absent} All available package tools are: {list(self._described)}.{cause}")
         try:
             return _read(described)
-        except (AttributeError, KeyError, TypeError, ValueError, ToolProblem) as problem:
+        except (ImportError, AttributeError, KeyError, TypeError, ValueError, ToolProblem) as problem:
             cause = f"{type(problem).__name__}: {problem}"
             raise PackageProblem(f"Package tool '{identity}' cannot be used: {cause}") from problem
 

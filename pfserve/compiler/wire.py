@@ -11,6 +11,7 @@ import msgspec
 
 from pfserve.compiler.assistant import Assistants
 from pfserve.compiler.findings import Findings
+from pfserve.compiler.index_node import NAMED_BY, IndexProblem, read_index
 from pfserve.compiler.load import Loaded
 from pfserve.compiler.missing import install_hint
 from pfserve.compiler.reference import InputReference, NodeReference, read_reference, unread_part
@@ -91,7 +92,7 @@ class _Wirer:
         arguments = dict(self._arguments(loaded))
         function = loaded.function
         if isinstance(loaded.call, ToolCall):
-            self._constructor(loaded, arguments)
+            arguments |= self._index(loaded, arguments)
         elif loaded.provider is not None:
             function = self._method(loaded, arguments)
             arguments = {name: value for name, value in arguments.items() if name not in loaded.provider.parameters}
@@ -175,6 +176,23 @@ class _Wirer:
         return None
 
     # -- tools that are methods
+
+    def _index(
+        self, loaded: Loaded, arguments: Mapping[str, InputReference | NodeReference | Literal]
+    ) -> dict[str, Literal]:
+        """The index that a look-up tool names, in the place of its name."""
+        assert isinstance(loaded.call, ToolCall)
+        values = self._constructor(loaded, arguments)
+        named = NAMED_BY.get(loaded.call.tool)
+        if named is None or values is None or values.get(named) is None:
+            return {}
+        others = {name: one.value for name, one in arguments.items() if isinstance(one, Literal)}
+        try:
+            index = read_index(loaded.call.tool, values[named], others, self._source.folder, self._connections)
+        except IndexProblem as problem:
+            self._findings.mistake(_span_of(loaded, named), f"node '{loaded.node.name}': {problem}")
+            return {}
+        return {named: Literal(index)}
 
     def _constructor(
         self, loaded: Loaded, arguments: Mapping[str, InputReference | NodeReference | Literal]

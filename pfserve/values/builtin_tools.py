@@ -152,6 +152,42 @@ BUILTIN_TOOLS: Mapping[str, BuiltinTool] = {
         required=("connection", "text"),
         old=("content_safety_text.tools.content_safety_text_tool.analyze_text",),
     ),
+    "promptflow_vectordb.tool.faiss_index_lookup.FaissIndexLookup.search": BuiltinTool(
+        "Faiss Index Lookup",
+        {"path": "string", "vector": "list", "top_k": "int"},
+        required=("path", "vector"),
+        made_of=("path",),
+        needs="faiss",
+    ),
+    "promptflow_vectordb.tool.vector_db_lookup.VectorDBLookup.search": BuiltinTool(
+        "Vector DB Lookup",
+        {
+            "connection": ("CognitiveSearchConnection", "QdrantConnection", "WeaviateConnection"),
+            "index_name": "string",
+            "collection_name": "string",
+            "class_name": "string",
+            "text_field": "string",
+            "vector_field": "string",
+            "search_params": "object",
+            "search_filters": "object",
+            "vector": "list",
+            "top_k": "int",
+        },
+        required=("connection", "vector"),
+        made_of=("connection",),
+    ),
+    "promptflow_vectordb.tool.vector_index_lookup.VectorIndexLookup.search": BuiltinTool(
+        "Vector Index Lookup",
+        {"path": "string", "query": "object", "top_k": "int"},
+        required=("path", "query"),
+        made_of=("path",),
+    ),
+    "promptflow_vectordb.tool.common_index_lookup.search": BuiltinTool(
+        "Index Lookup",
+        {"mlindex_content": "string", "queries": "object", "top_k": "int", "query_type": "string"},
+        required=("mlindex_content", "queries", "top_k", "query_type"),
+        made_of=("mlindex_content",),
+    ),
 }
 """By id. Whoever has promptflow-tools installed gets these all the same: they share the worker's client."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple
 
-from pfserve.llm.tools import content_safety, language, open_model, serpapi
+from pfserve.llm.tools import content_safety, language, lookup, open_model, serpapi
 from pfserve.llm.tools.asking import Asking
 
 __all__ = ["TOOLS", "Asking", "Tool"]
@@ -27,4 +27,8 @@ TOOLS: Mapping[str, Tool] = {
     "promptflow.tools.open_model_llm.OpenModelLLM.call": Tool(open_model.call),
     "promptflow.tools.serpapi.SerpAPI.search": Tool(serpapi.search),
     "promptflow.tools.azure_content_safety.analyze_text": Tool(content_safety.analyze_text),
+    "promptflow_vectordb.tool.faiss_index_lookup.FaissIndexLookup.search": Tool(lookup.search_faiss),
+    "promptflow_vectordb.tool.vector_db_lookup.VectorDBLookup.search": Tool(lookup.search_db),
+    "promptflow_vectordb.tool.vector_index_lookup.VectorIndexLookup.search": Tool(lookup.search_vectors),
+    "promptflow_vectordb.tool.common_index_lookup.search": Tool(lookup.search),
 }
