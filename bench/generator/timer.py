@@ -44,16 +44,17 @@ class Timer:
             self._arm(due_ns)
 
     def _ring(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # set anew since it rang
-            os.read(self._fd, 8)
         now_ns = time.monotonic_ns()
         self._armed_ns = now_ns  # calls that are added meanwhile arm nothing: that is done once, below
         calls = self._calls
         while calls and calls[0][0] <= now_ns:
             heapq.heappop(calls)[2]()
-        self._armed_ns = 0
         if calls:
-            self._arm(max(calls[0][0], now_ns + GRAIN_NS))
+            self._arm(max(calls[0][0], now_ns + GRAIN_NS))  # that also ends the ringing
+            return
+        self._armed_ns = 0
+        with contextlib.suppress(BlockingIOError):  # set anew, by a call that has run since
+            os.read(self._fd, 8)
 
     def _arm(self, due_ns: int) -> None:
         setting = self._setting
