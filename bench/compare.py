@@ -10,10 +10,9 @@ from . import machine
 from .chains import chains
 from .coldstart import cold_start
 from .memory import memory
-from .own import own
 from .part import Part, Say, Settings
 from .picture import picture
-from .scaling import scaling
+from .streaming import streaming
 from .throughput import alone, loaded
 from .upstream import upstream
 from .waiting import mixed, parallel_async, parallel_sync
@@ -26,11 +25,10 @@ MEASURES: dict[str, Callable[[Settings, Say], Part]] = {
     "P5": chains,
     "P6": memory,
     "P7": cold_start,
-    "P12": scaling,
+    "P8": streaming,
     "P13": upstream,
     "P14": mixed,
     "P15": picture,
-    "B1": own,
 }
 
 

@@ -60,7 +60,8 @@ class Node(msgspec.Struct, frozen=True):
         """Its entry in the flow's file."""
         source = {"type": "code", "path": self.file}
         if self.file.startswith("ask"):
-            model = {"deployment_name": "stub", "model": "stub", "max_tokens": 16}
+            short = {} if self.file.startswith("ask_at_length") else {"max_tokens": 16}
+            model = {"deployment_name": "stub", "model": "stub", **short}
             told = {"connection": CONNECTION, "api": "chat", "inputs": {**model, **self.inputs}}
             return {"name": self.name, "type": "llm", "source": source, **told}
         kind = "python" if self.file.endswith(".py") else "prompt"
@@ -124,6 +125,11 @@ def _parallel(folder: Path, files: Mapping[str, str], last: str) -> Path:
 def model(folder: Path) -> Path:
     """One node: a model."""
     return write(folder, {"ask.jinja2": ASK}, in_line(["ask.jinja2"]))
+
+
+def streaming(folder: Path) -> Path:
+    """One node: a model that answers at length."""
+    return write(folder, {"ask_at_length.jinja2": ASK}, in_line(["ask_at_length.jinja2"]))
 
 
 def mixed(folder: Path) -> Path:

@@ -19,7 +19,6 @@ FLASK = "promptflow Flask"
 FASTAPI = "promptflow FastAPI"
 HANDWRITTEN = "hand-written"
 DECODER = "bare aiohttp handler"
-NULL = "null server"
 
 
 def pfserve(flow: Path, workers: int, max_concurrent_requests: int = 64, *more: str) -> Launch:
@@ -29,22 +28,18 @@ def pfserve(flow: Path, workers: int, max_concurrent_requests: int = 64, *more: 
     return Launch(PFSERVE, argv)
 
 
-def stub(latency_ms: int) -> Launch:
-    """Our stand-in for a model, as an upstream."""
+def stub(latency_ms: int, answer_tokens: int = 16, tokens_per_s: float = 0.0) -> Launch:
+    """Our stand-in for a model, as an upstream. Without a rate tokens come all at once."""
     command = (sys.executable, "-m", "pfserve", "stub-llm", "--host", "127.0.0.1", "--port", "{port}")
-    return Launch("stub-llm", (*command, "--latency-ms", str(latency_ms), "--answer-tokens", "16"))
+    rate = ("--tokens-per-s", str(tokens_per_s)) if tokens_per_s else ()
+    told = ("--latency-ms", str(latency_ms), "--answer-tokens", str(answer_tokens), *rate)
+    return Launch("stub-llm", (*command, *told))
 
 
 def decoder() -> Launch:
     """The bare aiohttp handler that decodes a picture."""
     program = Path(__file__).parent / "peers" / "decoder.py"
     return Launch(DECODER, (sys.executable, str(program), "{port}"))
-
-
-def null() -> Launch:
-    """A server that does nothing."""
-    program = Path(__file__).parent / "peers" / "null.py"
-    return Launch(NULL, (sys.executable, str(program), "{port}"))
 
 
 def handwritten(kind: str, flow: Path, workers: int) -> Launch:

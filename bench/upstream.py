@@ -26,9 +26,14 @@ def stub_model(home: Path, latency_ms: int) -> Iterator[Server]:
     """A running stub; CONNECTION_FILE in ``home`` leads to it."""
     with Server(systems.stub(latency_ms)) as stub:
         stub.wait_ready()
-        connection = {"name": flows.CONNECTION, "type": "open_ai", "api_key": "none", "base_url": f"{stub.address}/v1"}
-        (home / CONNECTION_FILE).write_bytes(msgspec.json.encode(connection))
+        lead_to(stub, home)
         yield stub
+
+
+def lead_to(stub: Server, home: Path) -> None:
+    """Write CONNECTION_FILE."""
+    connection = {"name": flows.CONNECTION, "type": "open_ai", "api_key": "none", "base_url": f"{stub.address}/v1"}
+    (home / CONNECTION_FILE).write_bytes(msgspec.json.encode(connection))
 
 
 def connections_option(home: Path) -> tuple[str, str]:

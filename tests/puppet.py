@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -33,9 +32,8 @@ def reset(peer: socket.socket) -> bool:
 class Puppet:
     """Listens on ``port``; remembers every request."""
 
-    def __init__(self, act: Act, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, act: Act) -> None:
         self._act = act
-        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
@@ -43,7 +41,7 @@ class Puppet:
 
     @property
     def url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def serve(self) -> None:
         with contextlib.suppress(OSError):  # closed by the test's end
@@ -58,7 +56,7 @@ class Puppet:
         self._listener.close()
 
     def _converse(self, peer: socket.socket) -> None:
-        with contextlib.suppress(OSError), self._tls.wrap_socket(peer, server_side=True) if self._tls else peer as peer:
+        with contextlib.suppress(OSError), peer:
             while request := _request(peer):
                 self.requests.append(request)
                 if not self._act(peer, request):
@@ -80,9 +78,9 @@ def _request(peer: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def puppet(act: Act, tls: ssl.SSLContext | None = None) -> Iterator[Puppet]:
+def puppet(act: Act) -> Iterator[Puppet]:
     """One that serves, and is gone afterwards."""
-    server = Puppet(act, tls)
+    server = Puppet(act)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:

@@ -212,7 +212,8 @@ def _parts(path: Path) -> tuple[Values, str]:
     except OSError as problem:
         raise UserErrorException(f"{path} cannot be read: {problem.strerror}") from None
     except CompileError as problem:
-        raise UserErrorException(str(problem)) from None
+        told = [f"line {one.line}: {one.message}" if one.line else one.message for one in problem.diagnostics]
+        raise UserErrorException("; ".join(told)) from None
 
 
 @functools.lru_cache(maxsize=_KEPT)

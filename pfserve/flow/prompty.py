@@ -17,8 +17,8 @@ from pfserve.flow.source import FlowFile, SourceSpan, Text
 
 _DASHES = re.compile(r"-{3,}[ \t]*(?:\n|\Z)")
 _SHAPE = (
-    "Illegal formatting of prompty. A prompty file begins with YAML between two lines of three dashes or more, which "
-    "says the model and the inputs; the template of the prompt stands below"
+    "Illegal formatting of prompty. The prompt file is in markdown format and can be divided into two parts, the first "
+    "part is in YAML format and contains connection and model information. The second part is the prompt template."
 )
 
 
@@ -47,8 +47,7 @@ def read_prompty(content: bytes, file: str) -> PromptyText:
     opening = _dashes(text, 0)
     closing = _dashes(text, opening.end()) if opening else None
     if opening is None or closing is None:
-        lacking = "no such line" if opening is None else "no second such line"
-        raise CompileError([whole.mistake(f"{_SHAPE}. It has {lacking}.")])
+        raise CompileError([whole.mistake(_SHAPE)])  # no line of dashes, or no second one
     above = text[: opening.start()]
     skipped = text.count("\n", 0, opening.end())  # so that YAML counts the lines of the file
     front = "\n" * skipped + text[opening.end() : closing.start()]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 from urllib.request import getproxies, proxy_bypass
 
@@ -28,18 +29,17 @@ from pfserve.llm.problems import (
     unexpected,
 )
 from pfserve.llm.retries import NODE_RETRIES, Retries
+from pfserve.llm.tap import Handler, StreamBody
 from pfserve.values.ambient import DEADLINE_S
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 Clock: TypeAlias = Callable[[], float]
-Answer: TypeAlias = tuple[int, bytes]  # status, body
 Pieces: TypeAlias = AsyncGenerator[object, None]
 
 _CONNECT_S = 5.0  # the OpenAI library's
 _SILENCE_S = 600.0  # the OpenAI library's; the request's own deadline usually comes first
 _KEEP_ALIVE_S = 60.0  # below the idle limits of the large services, above a flow's pauses
 _LINGER_S = 0.25
-_LARGEST_BYTES = 64 << 20  # of an answer of a service that is no model
 _TRANSPORT = (aiohttp.ClientError, OSError)  # OSError has TimeoutError and ConnectionError in it
 _USUAL = aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_read=_SILENCE_S)
 
@@ -89,33 +89,6 @@ class Client:
         finally:
             response.release()
 
-    async def fetch(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> Answer:
-        """One request to a service that is no model, and its whole answer, whatever it is. Nothing is tried again.
-
-        Raises:
-            ConnectionError, TimeoutError: there is no answer; the text names no more than the host.
-            ValueError: the answer is larger than any such service gives.
-        """
-        where = URL(url, encoded=False)
-        try:
-            async with self._opened().request(
-                method, where, data=data, headers=headers, proxy=self._proxy(where), allow_redirects=False
-            ) as response:
-                body = await response.content.read(_LARGEST_BYTES + 1)
-                while len(body) <= _LARGEST_BYTES and not response.content.at_eof():
-                    body += await response.content.readany()
-        except TimeoutError:
-            raise TimeoutError(f"{where.host} did not answer in time") from None
-        except _TRANSPORT as problem:
-            raise ConnectionError(f"{where.host}: {type(problem).__name__}") from problem
-        if len(body) > _LARGEST_BYTES:
-            raise ValueError(f"the answer of {where.host} is larger than {_LARGEST_BYTES} bytes")
-        return response.status, body
-
-    async def pause(self, delay_s: float) -> None:
-        """Wait before another try."""
-        await self._sleep(delay_s)
-
     async def stream(
         self,
         endpoint: Endpoint,
@@ -142,12 +115,12 @@ class Client:
         piece: Callable[[object], object | None],
         ended: Callable[[], None],
     ) -> Pieces:
-        events = EventReader()
+        events, body = EventReader(), StreamBody(response, takes=DEADLINE_S.get() is not None)
         cut: BaseException | None = None
         try:
             while cut is None and not events.done:
                 try:
-                    received = await response.content.readany()
+                    received = await body.readany()
                 except _TRANSPORT as problem:
                     cut, received = problem, _arrived(response.content)
                 if not received and cut is None:
@@ -157,8 +130,9 @@ class Client:
                     if text is not None:
                         yield text
             if events.done:
-                await _finished(response)
+                await _finished(body)
         finally:
+            body.close()
             response.close()
             ended()
         if cut is not None and not events.done:
@@ -211,6 +185,8 @@ class Client:
             # No limit of connections: how many calls there are at once is decided at the gate. A limit here would be
             # a second line, behind it, that nobody sees.
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE_S)
+            # Aiohttp has no public way to name the class of its connections.
+            connector._factory = functools.partial(Handler, asyncio.get_running_loop())  # type: ignore[assignment]
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True
             )
@@ -231,11 +207,11 @@ def _arrived(content: aiohttp.StreamReader) -> bytes:
     return content._read_nowait(-1)
 
 
-async def _finished(response: aiohttp.ClientResponse) -> None:
+async def _finished(body: StreamBody) -> None:
     """Wait a moment for the end of the answer behind ``[DONE]``: a connection that has seen it is used again."""
     with contextlib.suppress(*_TRANSPORT):
         async with asyncio.timeout(_LINGER_S):
-            while await response.content.readany():
+            while await body.readany():
                 pass
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+_DATA = b"data: "
 _END = b"[DONE]"
 
 
@@ -19,8 +20,16 @@ class EventReader:
         self._rest: list[bytes] = []  # the pieces of a line that is not finished
         self._data: list[bytes] = []  # the data lines of an event that is not finished
 
-    def feed(self, piece: bytes) -> Iterator[bytes]:
-        """The data of each event that ``piece`` completes, without what ends the stream."""
+    def feed(self, piece: bytes) -> Iterable[bytes]:
+        """The data of each event that ``piece`` completes, without what ends the stream. To be read before the next."""
+        if not self._rest and not self._data and piece.startswith(_DATA) and piece.endswith(b"\n\n"):
+            # What nearly every piece is: events of one line each. Whatever else there is in it makes more lines.
+            events = piece[len(_DATA) : -2].split(b"\n\n" + _DATA)
+            if piece.count(b"\n") == 2 * len(events) and b"\r" not in piece and _END not in piece:
+                return events
+        return self._read(piece)
+
+    def _read(self, piece: bytes) -> Iterator[bytes]:
         for line in self._lines(piece):
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line[5:6] == b" " else line[5:])

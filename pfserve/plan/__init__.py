@@ -21,7 +21,6 @@ from pfserve.plan.plan import (
     Returned,
     Step,
     StepKind,
-    ToolCall,
     Waiting,
 )
 
@@ -43,7 +42,6 @@ __all__ = [
     "Returned",
     "Step",
     "StepKind",
-    "ToolCall",
     "Waiting",
     "diagram",
     "explain",

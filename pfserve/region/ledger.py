@@ -184,9 +184,8 @@ class Life(enum.IntEnum):
     COMPILING = 1
     STARTING = 2
     LIVE = 3
-    RETIRING = 4
-    DRAINING = 5
-    ENDING = 6  # its leader is dead or about to be
+    DRAINING = 4
+    ENDING = 5  # its leader is dead or about to be
 
 
 class PlanFacts(msgspec.Struct, frozen=True):

@@ -63,7 +63,8 @@ async def send_events(
             await exchange.send(f"data: {_encode(lead)}\n\n".encode(), EVENTS)
         begin = f"data: {{{_encode(name)}: "
         async for item in stream:
-            await exchange.send(f"{begin}{_item(name, item)}}}\n\n".encode(), EVENTS)
+            if exchange.push(f"{begin}{_item(name, item)}}}\n\n".encode(), EVENTS):
+                await exchange.drain()
         await exchange.send(b"", EVENTS)
     finally:
         await stream.aclose()

@@ -85,11 +85,20 @@ class Exchange:
             self.connection.finish(self, body, content_type, extra)
 
     async def send(self, piece: bytes, content_type: str) -> None:
-        """Answer with a stream: its next piece; an empty one only begins it.
+        """Answer with a stream: its next piece; an empty one only begins it. Waits while the client takes too little.
 
         Raises:
             CancelledError: nobody waits for it any more, though its code has caught the cancellation.
         """
+        if self.push(piece, content_type):
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Wait until the client has taken enough."""
+        await self.connection.drain()
+
+    def push(self, piece: bytes, content_type: str) -> bool:
+        """:meth:`send` without waiting: gives whether there is something to wait for. Raises as that."""
         stream = self._stream
         if stream is None:
             if self.status:
@@ -97,7 +106,8 @@ class Exchange:
             self.status = 200
             stream = self._stream = ReplyStream(self, content_type)
         if piece:
-            await stream.send(piece)
+            stream.write(piece)
+        return self.connection.writing_paused
 
     def end_stream(self) -> None:
         """The stream is complete."""

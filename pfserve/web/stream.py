@@ -23,7 +23,7 @@ class ReplyStream:
         self._exchange = exchange
         self._connection = connection = exchange.connection
         self._chunked = exchange.message.version >= (1, 1)
-        exchange.close = exchange.close or not self._chunked or connection.ends_here
+        exchange.close = exchange.close or not self._chunked or connection.service.refusing
         framing = "Transfer-Encoding: chunked\r\n" if self._chunked else ""
         head = connection.service.heads.render_open(
             exchange.status,
@@ -34,15 +34,13 @@ class ReplyStream:
         )
         self._write(head)
 
-    async def send(self, data: bytes) -> None:
-        """Send a piece, which must not be empty. Waits while the client takes too little."""
-        self._write_piece(data)
-        if self._connection.writing_paused:
-            await self._connection.drain()
+    def write(self, data: bytes) -> None:
+        """Send a piece, which must not be empty."""
+        self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def write_event(self, name: str, data: bytes) -> None:
         """Send a named event of an event stream, without waiting. ``data`` is one line."""
-        self._write_piece(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
+        self.write(b"event: %b\ndata: %b\n\n" % (name.encode(), data))
 
     def end(self) -> None:
         """The reply is complete."""
@@ -63,9 +61,6 @@ class ReplyStream:
             connection.abort()
         else:  # what was sent arrives; the last chunk does not
             connection.answered(self._exchange)
-
-    def _write_piece(self, data: bytes) -> None:
-        self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def _write(self, data: bytes) -> None:
         transport = self._connection.transport

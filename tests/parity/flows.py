@@ -5,7 +5,7 @@ from __future__ import annotations
 from parity.functions import FLEX
 from parity.graphs import GRAPH, REFUSED
 from parity.models import MODELS
+from parity.prompties import PROMPTIES
 from parity.requests_and_answers import ANSWER_FORMS, OUTCOMES, REQUESTS
-from parity.tools import TOOL_FLOWS
 
-FLOWS = [*REQUESTS, *OUTCOMES, *ANSWER_FORMS, *GRAPH, *REFUSED, *MODELS, *FLEX, *TOOL_FLOWS]
+FLOWS = [*REQUESTS, *OUTCOMES, *ANSWER_FORMS, *GRAPH, *REFUSED, *MODELS, *FLEX, *PROMPTIES]

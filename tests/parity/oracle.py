@@ -15,7 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 def serve(folder):
     os.environ["PROMPTFLOW_PROJECT_PATH"] = str(folder)
-    app = create_app(flow_file_path=next(folder.glob("flow.*.yaml")))
+    app = create_app(flow_file_path=next(iter([*folder.glob("flow.*.yaml"), *folder.glob("*.prompty")])))
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.port

@@ -35,7 +35,10 @@ SWAGGER = Ask(b"", method="GET", path="/swagger.json")
 
 
 class Flow(NamedTuple):
-    """A flow and what it is asked. ``refused``: it does not start."""
+    """A flow and what it is asked. ``refused``: it does not start. Without a document it is a prompty of its files.
+
+    In the environment ``$MODEL`` stands for the address of the model that the server of either side asks.
+    """
 
     name: str
     document: Mapping[str, Any]
@@ -43,18 +46,25 @@ class Flow(NamedTuple):
     asks: Sequence[Ask] = ()
     environment: Mapping[str, str] = NOTHING
     refused: bool = False
+    swagger: Ask = SWAGGER
 
     def write(self, root: Path) -> Path:
         """Its folder. JSON is YAML too."""
         folder = root / self.name
         folder.mkdir()
         kind = "flex" if "entry" in self.document else "dag"
-        (folder / f"flow.{kind}.yaml").write_text(json.dumps(self.document, indent=1))
+        if self.document:
+            (folder / f"flow.{kind}.yaml").write_text(json.dumps(self.document, indent=1))
         for name, text in self.files.items():
-            (folder / name).parent.mkdir(exist_ok=True)
             head = IMPORTS if name.endswith(".py") else ""
-            (folder / name).write_text(head + textwrap.dedent(text).lstrip("\n"))
+            whole = text if name.endswith(".prompty") else textwrap.dedent(text).lstrip("\n")
+            (folder / name).write_text(head + whole)
         return folder
+
+    def environment_of(self, model_url: str) -> dict[str, str]:
+        """The environment of the server whose model is there."""
+        given = {"PARITY_MODEL": "$MODEL", **self.environment}
+        return {name: text.replace("$MODEL", model_url) for name, text in given.items()}
 
 
 def say(*values: object, accept: str = "", row: int = 0) -> list[Ask]:

@@ -22,8 +22,7 @@ import pytest
 from eventually import eventually
 from parity.flows import FLOWS
 from parity.model import Model, model
-from parity.packages import write_package
-from parity.table import SWAGGER, Ask, Flow
+from parity.table import Ask, Flow
 from serving import start
 
 pytestmark = pytest.mark.parity
@@ -31,7 +30,6 @@ pytestmark = pytest.mark.parity
 PROMPTFLOW = "promptflow==1.18.5"
 BESIDE_IT = ("promptflow-tools==1.6.1", "openai", "flask-cors")
 BOOT_S = 180.0
-ROOT = str(Path(__file__).parents[2])
 
 Answer = dict[str, Any]
 
@@ -56,12 +54,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with installed tools, for both sides."""
-    return str(write_package(tmp_path_factory.mktemp("packages")))
-
-
-@pytest.fixture(scope="module")
 def their_model() -> Iterator[Model]:
     with model() as door:
         yield door
@@ -75,11 +67,7 @@ def our_model() -> Iterator[Model]:
 
 @pytest.fixture(scope="module")
 def theirs(
-    promptflow_python: str,
-    folders: dict[str, Path],
-    their_model: Model,
-    packages: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    promptflow_python: str, folders: dict[str, Path], their_model: Model, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, int | str]]:
     """Every flow's port at promptflow's server, or why it refused the flow. One process for each environment."""
     home = tmp_path_factory.mktemp("home")
@@ -87,10 +75,11 @@ def theirs(
     ports: dict[str, int | str] = {}
     with contextlib.ExitStack() as stack:
         for number, environment in enumerate(environments):
-            mine = [str(folders[flow.name]) for flow in FLOWS if flow.environment == environment]
+            mine = [flow for flow in FLOWS if flow.environment == environment]
             out = home / f"{number}.json"
-            beside = {**environment, "PYTHONPATH": packages, "MODEL_URL": their_model.url}
-            stack.enter_context(oracle(promptflow_python, out, their_model.url, mine, beside))
+            paths = [str(folders[flow.name]) for flow in mine]
+            given = mine[0].environment_of(their_model.url)
+            stack.enter_context(oracle(promptflow_python, out, their_model.url, paths, given))
             ports.update(json.loads(out.read_text()))
         yield ports
 
@@ -125,12 +114,10 @@ def test_same_answers(
     theirs: dict[str, int | str],
     their_model: Model,
     our_model: Model,
-    packages: str,
 ) -> None:
     their_port = theirs[flow.name]
     packed = base64.b64encode(gzip.compress(json.dumps(our_model.connections()).encode())).decode()
-    environment = {**flow.environment, "PROMPTFLOW_ENCODED_CONNECTIONS": packed}
-    environment |= {"PYTHONPATH": os.pathsep.join([ROOT, packages]), "MODEL_URL": our_model.url}
+    environment = {**flow.environment_of(our_model.url), "PROMPTFLOW_ENCODED_CONNECTIONS": packed}
     server = start(folders[flow.name], "--workers", "1", environment=environment)
     try:
         if flow.refused:
@@ -139,7 +126,7 @@ def test_same_answers(
             return
         assert isinstance(their_port, int), f"promptflow refuses this flow: {their_port}"
         server.wait_ready()
-        told = [compared(ask, their_port, their_model, server.port, our_model) for ask in (*flow.asks, SWAGGER)]
+        told = [compared(ask, their_port, their_model, server.port, our_model) for ask in (*flow.asks, flow.swagger)]
         wrong = [text for text in told if text]
         assert not wrong, f"{len(wrong)} of {len(told)} answers differ:\n" + "\n".join(wrong)
     finally:

@@ -280,14 +280,9 @@ def arm(category: str, auth: str = "ApiKey", metadata: object = None, **more: ob
         ),
         (arm("Serp"), "Serp", {"api_key": "k"}),
         (
-            arm(
-                "CustomKeys",
-                "CustomKeys",
-                credentials={"keys": {"s": "k", "both": "k"}},
-                metadata={"a": "x", "both": "m", "none": "", "azureml.flow.module": "m"},
-            ),
+            arm("CustomKeys", credentials={"keys": {"s": "k"}}, metadata={"a": "x", "azureml.flow.module": "m"}),
             "Custom",
-            {"a": "x", "s": "k", "both": "m"},
+            {"a": "x", "s": "k"},
         ),
         (
             arm(
