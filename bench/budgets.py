@@ -53,6 +53,7 @@ _SYNC = _PARALLEL.format("blocking", "8x4, 64 clients")
 _MIXED = "20 ms blocking, 1 s stub model, 1 ms blocking; 2x1, C=200, 100 clients in a closed loop"
 _MODEL = "one model node, 2 workers, 16 connections, stub model without latency"
 _STREAMS = "200 streams of 50 tokens/s, 2 workers; stub and readers on the same machine"
+_QUEUE = "100 ms blocking, Poisson arrivals over 64 connections; the worst of 4x2, 2x4 and 8x1"
 _LOADED = "2 workers, C=64, wrk with 16 connections; median of the rounds' ratios of requests/s"
 
 BUDGETS = (
@@ -85,6 +86,8 @@ BUDGETS = (
     Budget("P8.first", "first token later at p50 than from the stub", _STREAMS, Sense.AT_MOST, 2, "ms"),
     Budget("P8.cpu", "a token that is passed on", _STREAMS, Sense.AT_MOST, 40, "us"),
     Budget("P8.memory", "a stream that is held", "growth of PSS, 2,000 of 1 token/s", Sense.AT_MOST, 60, "KB"),
+    Budget("P9.50%", "mean wait / (1.25 x one queue + 3 ms), at 50 %", _QUEUE, Sense.AT_MOST, 1, "x"),
+    Budget("P9.80%", "mean wait / (1.25 x one queue + 3 ms), at 80 %", _QUEUE, Sense.AT_MOST, 1, "x"),
     Budget("P13.connections", "upstream connections per worker and 1,000 calls", _MODEL, Sense.AT_MOST, 1, ""),
     Budget("P13.cpu", "a model call, the request around it included", _MODEL, Sense.AT_MOST, 0.3, "ms"),
     Budget("P14.rate", "mixed flow: of min(slots/sync time, clients/latency)", _MIXED, Sense.AT_LEAST, 0.9, "x"),

@@ -12,6 +12,7 @@ from .coldstart import cold_start
 from .memory import memory
 from .part import Part, Say, Settings
 from .picture import picture
+from .queueing import queueing
 from .streaming import streaming
 from .throughput import alone, loaded
 from .upstream import upstream
@@ -26,6 +27,7 @@ MEASURES: dict[str, Callable[[Settings, Say], Part]] = {
     "P6": memory,
     "P7": cold_start,
     "P8": streaming,
+    "P9": queueing,
     "P13": upstream,
     "P14": mixed,
     "P15": picture,

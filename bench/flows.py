@@ -122,6 +122,11 @@ def _parallel(folder: Path, files: Mapping[str, str], last: str) -> Path:
     return write(folder, files, [*rests, Node("last", last, {key: f"${{{rest.name}.output}}" for key, rest in inputs})])
 
 
+def resting(folder: Path, seconds: float) -> Path:
+    """One node that blocks for so long."""
+    return write(folder, {"rest.py": _blocking(PASS_ON, seconds)}, in_line(["rest.py"]))
+
+
 def model(folder: Path) -> Path:
     """One node: a model."""
     return write(folder, {"ask.jinja2": ASK}, in_line(["ask.jinja2"]))

@@ -50,15 +50,15 @@ def handwritten(kind: str, flow: Path, workers: int) -> Launch:
     return Launch(HANDWRITTEN, argv)
 
 
-def promptflow(python: Path, engine: str, flow: Path, workers: int) -> Launch:
+def promptflow(python: Path, engine: str, flow: Path, workers: int, threads: int = 1) -> Launch:
     """The server of promptflow itself, with the command line of the image that it exports.
 
     ``flow`` should be a copy, with nothing else beside it: promptflow leaves files in the folder, and gunicorn and
     promptflow in the home directory, which is its parent here.
     """
     worker_class = () if engine == "flask" else ("--worker-class", "uvicorn.workers.UvicornWorker")
-    threads = ("--threads", "1") if engine == "flask" else ()
-    argv = (str(python), "-m", "gunicorn", *worker_class, "-w", str(workers), *threads, "-b", "127.0.0.1:{port}")
+    per_worker = ("--threads", str(threads)) if engine == "flask" else ()
+    argv = (str(python), "-m", "gunicorn", *worker_class, "-w", str(workers), *per_worker, "-b", "127.0.0.1:{port}")
     environment = {"PROMPTFLOW_PROJECT_PATH": str(flow), "HOME": str(flow.parent)}
     app = APP.replace("{engine}", engine)
     system = FLASK if engine == "flask" else FASTAPI

@@ -32,13 +32,14 @@ LETTERS_PER_WAKE_UP = 64
 class Waiter:
     """One request that needs a slot. ``entry`` is its place in the line, from when it first gets one."""
 
-    __slots__ = ("arrived_s", "coming", "entered_s", "entry", "limit", "missing")
+    __slots__ = ("arrived_s", "asked", "coming", "entered_s", "entry", "limit", "missing")
 
     def __init__(self, arrived_s: float) -> None:
         self.arrived_s = arrived_s
         self.entered_s = 0.0
         self.entry: Entry | None = None
         self.coming: asyncio.Future[Away | None] | None = None
+        self.asked: int | None = None  # the seat that was asked to look, for its sake
         self.missing = 0  # looks that did not find it in the line
         self.limit: asyncio.TimerHandle | None = None
 
@@ -80,7 +81,7 @@ class Dispatch:
         self._adopt = adopt
         self._clock_ns = clock_ns
         self._waiting: dict[int, Waiter] = {}  # by number: in the line, or somebody's grant is under way
-        self._asked: dict[int, int] = {}  # to look, since the last time that all was looked at
+        self._asked: dict[int, int] = {}  # seats: how many of those that wait have asked them to look
         self._timer: asyncio.TimerHandle | None = None
         # What web asks for on its way. Bound here: they need nothing of the dispatch itself.
         self.at_once = self._slots.at_once
@@ -154,7 +155,7 @@ class Dispatch:
         self._arm()
         self._slots.pull()  # seen after the push: a slot that got free just before has not seen it
         if waiter.entry.number in self._waiting:
-            self._ask()
+            self._ask(waiter)
 
     def _refuse_hopeless(self, waiter: Waiter) -> None:
         left_s = waiter.arrived_s + self._timeout_s - self._clock_ns() / 1e9
@@ -188,7 +189,7 @@ class Dispatch:
     def _leave(self, waiter: Waiter) -> None:
         """The request does not want its turn any more."""
         assert waiter.entry is not None
-        _unlimit(waiter)
+        self._settle(waiter)
         if self._waiting.pop(waiter.entry.number, None) is not None:
             self._line.cancel(waiter.entry)
         elif waiter.coming is not None and _has_come(waiter.coming):
@@ -209,7 +210,7 @@ class Dispatch:
         waiter = self._waiting.pop(number, None)
         if waiter is None or waiter.coming is None or waiter.coming.done():
             return False
-        _unlimit(waiter)
+        self._settle(waiter)
         waiter.coming.set_result(away)
         return True
 
@@ -244,17 +245,25 @@ class Dispatch:
                 self._adopt(stream)
 
     def _take_grant(self, letter: Letter) -> None:
-        if self._asked.get(letter.sender):
-            self._asked[letter.sender] -= 1
         away = Away(letter.sender, letter.sender_epoch, letter.number, self._seat, letter.sent_ns / 1e9)
         if not self.admit(letter.number, away):
             self._write(Kind.DECLINE, letter.sender, letter.sender_epoch, letter.number)
 
-    def _ask(self) -> None:
+    def _ask(self, waiter: Waiter) -> None:
         """Ask the worker with the most free slots to look at the line."""
         seat = freest(self._live(), self._slots.count, self._region.busy, self._asked)
         if seat is not None and self._write(Kind.LOOK, seat, self._region.epochs[seat]):
+            waiter.asked = seat
             self._asked[seat] = self._asked.get(seat, 0) + 1
+
+    def _settle(self, waiter: Waiter) -> None:
+        """It does not wait any more: let go of what was set up for it."""
+        if waiter.limit is not None:
+            waiter.limit.cancel()
+            waiter.limit = None
+        if waiter.asked is not None:
+            self._asked[waiter.asked] -= 1
+            waiter.asked = None
 
     def _live(self) -> list[int]:
         states, beats = self._region.states, self._region.beats
@@ -272,15 +281,20 @@ class Dispatch:
 
     def _look_again(self) -> None:
         self._timer = None
-        self._asked.clear()
         self._slots.forget_grants()
         if self._waiting:
             self._find_missing()
             self._slots.pull()
-            for _ in range(min(len(self._waiting), self._slots.count * len(self._others))):
-                self._ask()
+            self._ask_again()
         if self._waiting or self._slots.granted:
             self._arm()
+
+    def _ask_again(self) -> None:
+        self._asked.clear()
+        for waiter in self._waiting.values():
+            waiter.asked = None
+        for waiter in list(self._waiting.values())[: self._slots.count * len(self._others)]:
+            self._ask(waiter)
 
     def _find_missing(self) -> None:
         """Put requests back whose entry somebody took out of the line without a word coming of it."""
@@ -290,12 +304,6 @@ class Dispatch:
             if waiter.missing >= LOOKS_IN_VAIN and waiter.entry is not None:
                 waiter.missing = 0
                 self._line.put_back(waiter.entry)
-
-
-def _unlimit(waiter: Waiter) -> None:
-    if waiter.limit is not None:
-        waiter.limit.cancel()
-        waiter.limit = None
 
 
 def _has_come(coming: asyncio.Future[Away | None]) -> bool:
