@@ -236,13 +236,20 @@ class Dispatch:
     def _read(self, letter: Letter, stream: socket.socket | None) -> None:
         match letter.kind:
             case Kind.LOOK:
-                self._slots.pull(1)
+                self._look()
             case Kind.GRANT:
                 self._take_grant(letter)
             case Kind.DECLINE:
                 self._slots.declined(Entry(letter.sender, letter.number))
             case Kind.STREAM if stream is not None:
                 self._adopt(stream)
+
+    def _look(self) -> None:
+        """Give a slot to the first in the line. Where the last one has just been taken, ask the next worker."""
+        if not self._slots.pull(1) and not self._line.empty:
+            seat = freest(self._live(), self._slots.count, self._region.busy, self._asked)
+            if seat is not None:
+                self._write(Kind.LOOK, seat, self._region.epochs[seat])
 
     def _take_grant(self, letter: Letter) -> None:
         away = Away(letter.sender, letter.sender_epoch, letter.number, self._seat, letter.sent_ns / 1e9)

@@ -134,13 +134,13 @@ class OwnSlots:
             self._pulling = True
             self._loop.call_soon(self._loop.call_soon, self._pull_later)
 
-    def pull(self, most: int | None = None) -> None:
-        """Give free slots to the first in the line; at most so many of them."""
+    def pull(self, most: int | None = None) -> bool:
+        """Give free slots to the first in the line, at most so many of them; whether there was any."""
         free = self.count - self._lane.jobs - self._promised
         if self._takers.waiting() and self._quick():
             self._keep_own()
             free = max(free, 1)  # it is about to be free; and with work of its own all the time it helps others too
-        left = free if most is None else min(free, most)
+        allowed = left = free if most is None else min(free, most)
         undelivered = []
         while left > 0 and not self._line.empty and (entry := self._line.pop(self._may_take)):
             if self._promise(entry):
@@ -150,6 +150,7 @@ class OwnSlots:
         for entry in undelivered:
             self._line.put_back(entry)
         self._region.busy[self._seat] = self._lane.jobs + self._promised
+        return left < allowed
 
     def _pull_later(self) -> None:
         self._pulling = False

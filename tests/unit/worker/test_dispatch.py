@@ -260,6 +260,16 @@ def test_the_worker_with_the_most_free_slots_is_asked() -> None:
     assert sorted(away_at(request) for request in requests) == [1, 2, 2, 2]
 
 
+def test_who_is_asked_and_has_just_lost_its_last_slot_asks_the_next() -> None:
+    house = House(3)
+    house.workers[0].ask()
+    request = house.workers[0].ask()
+    assert house.mailboxes[1].letters, "it looked free"
+    house.workers[1].lane.change(+1)
+    house.settle()
+    assert away_at(request) == 2
+
+
 def test_where_no_slot_is_free_they_wait_in_one_line() -> None:
     house = House(2)
     for worker in house.workers:
