@@ -17,7 +17,7 @@ ENV PATH=/opt/pfserve/bin:$PATH \
     PFSERVE_HOST=0.0.0.0
 USER 1000
 WORKDIR /flow
-EXPOSE 8080
+EXPOSE 8080 8081
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]

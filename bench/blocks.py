@@ -26,7 +26,8 @@ class Kind(enum.IntEnum):
     EXCERPT = 6  # JSON: the beginning of an answer that was no success
     READY = 7  # never on disk
     DONE = 8  # never on disk: a generator has nothing more to say
-    END = 9  # JSON: how the trial ended; the last block of a record
+    END = 9  # JSON: how the trial ended; the last block of a record, or where its room was
+    ROOM = 10  # nothing: room for the END, should the disk be full by then
 
 
 # Of a stream: the intended start, number and attempt of its request, how many events; then <I microseconds since sent.

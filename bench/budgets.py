@@ -52,9 +52,11 @@ _FLEX = _PARALLEL.format("stub model, asked by a client per request", "2 workers
 _SYNC = _PARALLEL.format("blocking", "8x4, 64 clients")
 _MIXED = "20 ms blocking, 1 s stub model, 1 ms blocking; 2x1, C=200, 100 clients in a closed loop"
 _MODEL = "one model node, 2 workers, 16 connections, stub model without latency"
+_OWN = "1 generator process and the recorder, by their CPU time; null server; 64 users, Poisson"
 _STREAMS = "200 streams of 50 tokens/s, 2 workers; stub and readers on the same machine"
 _QUEUE = "100 ms blocking, Poisson arrivals over 64 connections; the worst of 4x2, 2x4 and 8x1"
 _LOADED = "2 workers, C=64, wrk with 16 connections; median of the rounds' ratios of requests/s"
+_COMPUTED = "tens of ms of Python a request, 8 connections, 2 cores; the generator's own CPU accounted for"
 
 BUDGETS = (
     Budget("P1.async", "async echo flow / hand-written async server", _LOADED, Sense.AT_LEAST, 0.90, "x"),
@@ -80,6 +82,7 @@ BUDGETS = (
     Budget(
         "P6.idle", "10,000 idle keep-alive connections", "growth of the tree's PSS, 2 workers", Sense.AT_MOST, 150, "MB"
     ),
+    Budget("P6.drift", "RSS drift over 1,000,000 requests", "growth of the tree's PSS", Sense.AT_MOST, 2, "%"),
     Budget("P7.ready", "cold start to ready", "spawn to the first 200 on /health", Sense.AT_MOST, 0.5, "s"),
     Budget("P7.import", "import pfserve.cli", "a new interpreter, its own start included", Sense.AT_MOST, 0.15, "s"),
     Budget("P8.late", "tokens later at p99 than from the stub alone", _STREAMS, Sense.AT_MOST, 20, "ms"),
@@ -88,11 +91,14 @@ BUDGETS = (
     Budget("P8.memory", "a stream that is held", "growth of PSS, 2,000 of 1 token/s", Sense.AT_MOST, 60, "KB"),
     Budget("P9.50%", "mean wait / (1.25 x one queue + 3 ms), at 50 %", _QUEUE, Sense.AT_MOST, 1, "x"),
     Budget("P9.80%", "mean wait / (1.25 x one queue + 3 ms), at 80 %", _QUEUE, Sense.AT_MOST, 1, "x"),
+    Budget("P12.scaling", "2 workers / 1 worker, CPU-bound flow", _COMPUTED, Sense.AT_LEAST, 1.9, "x"),
     Budget("P13.connections", "upstream connections per worker and 1,000 calls", _MODEL, Sense.AT_MOST, 1, ""),
     Budget("P13.cpu", "a model call, the request around it included", _MODEL, Sense.AT_MOST, 0.3, "ms"),
     Budget("P14.rate", "mixed flow: of min(slots/sync time, clients/latency)", _MIXED, Sense.AT_LEAST, 0.9, "x"),
     Budget("P14.flask", "mixed flow / promptflow Flask at 2x1", _MIXED, Sense.AT_LEAST, 10, "x"),
     Budget("P15.time", "5 MB picture / bare aiohttp handler", "p50, 1 worker, 1 connection", Sense.AT_MOST, 1.3, "x"),
+    Budget("B1.rate", "our load generator: requests of one core", _OWN, Sense.AT_LEAST, 40_000, "/s"),
+    Budget("B1.quiet", "our load generator: at 2,000 requests/s", _OWN, Sense.AT_MOST, 0.2, "cores"),
 )
 NUMBERS = tuple(dict.fromkeys(budget.number for budget in BUDGETS))
 

@@ -10,9 +10,11 @@ from . import machine
 from .chains import chains
 from .coldstart import cold_start
 from .memory import memory
+from .own import own
 from .part import Part, Say, Settings
 from .picture import picture
 from .queueing import queueing
+from .scaling import scaling
 from .streaming import streaming
 from .throughput import alone, loaded
 from .upstream import upstream
@@ -28,9 +30,11 @@ MEASURES: dict[str, Callable[[Settings, Say], Part]] = {
     "P7": cold_start,
     "P8": streaming,
     "P9": queueing,
+    "P12": scaling,
     "P13": upstream,
     "P14": mixed,
     "P15": picture,
+    "B1": own,
 }
 
 

@@ -1,4 +1,4 @@
-"""P6: what another worker costs, and what idle connections cost. PSS of the whole process tree."""
+"""P6: what another worker costs, what idle connections cost, and what requests leave. PSS of the process tree."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import systems, wrk
 from .budgets import judge
+from .drift import drift
 from .part import Part, Say, Settings
 from .series import Series, slope
 from .server import Launch, Server
@@ -27,7 +28,7 @@ MB = 1e6
 
 
 def memory(settings: Settings, say: Say) -> Part:
-    """P6: both clauses, for the async echo flow."""
+    """P6: all three clauses, for the async echo flow."""
     raise_file_limit()
     flow = settings.examples / "async-echo"
     rounds = min(settings.rounds, MOST_ROUNDS)
@@ -41,7 +42,9 @@ def memory(settings: Settings, say: Say) -> Part:
         per_worker = [_per_worker(system, launch, rounds, say) for system, launch in sizes]
     crowds = [systems.pfserve(flow, 2), systems.handwritten("async", flow, 2)]
     idle = [_idle(launch, rounds, say) for launch in crowds]
-    return Part((*per_worker, *idle), (judge("P6.worker", per_worker[0]), judge("P6.idle", idle[0])))
+    grown = drift(settings, say)
+    verdicts = (judge("P6.worker", per_worker[0]), judge("P6.idle", idle[0]), judge("P6.drift", grown))
+    return Part((*per_worker, *idle, grown), verdicts)
 
 
 def _per_worker(system: str, launch: Callable[[int], Launch], rounds: int, say: Say) -> Series:

@@ -14,7 +14,7 @@ import msgspec
 from . import launches, systems
 from .durations import seconds
 from .mistake import Mistake
-from .recorder import read
+from .recorder import DiskProblem, read
 from .schedule import Closed, Load, Open, Spacing, Span, Think
 from .schedule.shape import parse as parse_rate
 from .schedule.trace import read as read_trace
@@ -121,7 +121,7 @@ def run_command(*, kind: str, **options: object) -> None:
         summary = summarise(read(record))
     except Mistake as mistake:
         raise click.UsageError(str(mistake)) from mistake
-    except RuntimeError as problem:
+    except (RuntimeError, DiskProblem) as problem:
         raise click.ClickException(str(problem)) from problem
     _show(summary, kind)
 

@@ -19,6 +19,7 @@ FLASK = "promptflow Flask"
 FASTAPI = "promptflow FastAPI"
 HANDWRITTEN = "hand-written"
 DECODER = "bare aiohttp handler"
+NULL = "null server"
 
 
 def pfserve(flow: Path, workers: int, max_concurrent_requests: int = 64, *more: str) -> Launch:
@@ -40,6 +41,12 @@ def decoder() -> Launch:
     """The bare aiohttp handler that decodes a picture."""
     program = Path(__file__).parent / "peers" / "decoder.py"
     return Launch(DECODER, (sys.executable, str(program), "{port}"))
+
+
+def null() -> Launch:
+    """A server that does nothing."""
+    program = Path(__file__).parent / "peers" / "null.py"
+    return Launch(NULL, (sys.executable, str(program), "{port}"))
 
 
 def handwritten(kind: str, flow: Path, workers: int) -> Launch:

@@ -43,16 +43,21 @@ ACT = """\
 import asyncio, os, signal, subprocess, sys, time
 from pathlib import Path
 from promptflow.core import tool
+from pfserve.worker.messages import Replace
 
 HERE = Path(__file__).parent
+KEPT = []
 with open(HERE / "imported-by", "a") as file:
     file.write(f"{os.getpid()}\\n")
 
-def hold_the_lock_and_stop():
+def find(name):
     frame = sys._getframe()
-    while "duty" not in frame.f_locals:
+    while name not in frame.f_locals:
         frame = frame.f_back
-    frame.f_locals["duty"].region.lock.acquire()
+    return frame.f_locals[name]
+
+def hold_the_lock_and_stop():
+    find("duty").region.lock.acquire()
     os.kill(os.getpid(), signal.SIGSTOP)
 
 @tool
@@ -66,6 +71,10 @@ async def act(what: str) -> str:
         time.sleep(float(detail))
     elif verb == "orphan":
         return subprocess.check_output(f"sleep {detail} > /dev/null & echo $!", shell=True, text=True).strip()
+    elif verb == "replace":
+        find("duty").channel.send(Replace("the test asked"))
+    elif verb == "grow":
+        KEPT.append(b"x" * int(float(detail) * 1e6))
     elif verb == "lock":
         hold_the_lock_and_stop()
     return str(os.getpid())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -32,8 +33,9 @@ def reset(peer: socket.socket) -> bool:
 class Puppet:
     """Listens on ``port``; remembers every request."""
 
-    def __init__(self, act: Act) -> None:
+    def __init__(self, act: Act, tls: ssl.SSLContext | None = None) -> None:
         self._act = act
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
@@ -41,7 +43,7 @@ class Puppet:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def serve(self) -> None:
         with contextlib.suppress(OSError):  # closed by the test's end
@@ -56,7 +58,7 @@ class Puppet:
         self._listener.close()
 
     def _converse(self, peer: socket.socket) -> None:
-        with contextlib.suppress(OSError), peer:
+        with contextlib.suppress(OSError), self._tls.wrap_socket(peer, server_side=True) if self._tls else peer as peer:
             while request := _request(peer):
                 self.requests.append(request)
                 if not self._act(peer, request):
@@ -78,9 +80,9 @@ def _request(peer: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def puppet(act: Act) -> Iterator[Puppet]:
+def puppet(act: Act, tls: ssl.SSLContext | None = None) -> Iterator[Puppet]:
     """One that serves, and is gone afterwards."""
-    server = Puppet(act)
+    server = Puppet(act, tls)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:

@@ -89,7 +89,7 @@ class Answer:
             raise Malformed
         self.status = status = int(found[1])
         head = head.lower()
-        if head.find(b"\r\nconnection: close") >= 0 or head.startswith(b"http/1.0"):
+        if head.startswith(b"http/1.0") or (b"close" in head and b"close" in (_field(head, b"\r\nconnection:") or b"")):
             self.is_kept = False
         if status != 200:
             self._read_retry_after(head)

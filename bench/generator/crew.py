@@ -70,12 +70,13 @@ class Crew:
         while self._pending:
             shot = next(iter(self._pending))
             if shot.waits_since_ns > limit_ns:
-                return
+                break
             connection = self._pending.pop(shot)
             if connection is not None:
                 self._open.discard(connection)
                 connection.give_up()
             self._record(shot, Outcome.TIMED_OUT, Cause.CLIENT_TIMEOUT)
+        self._open_more()  # in place of those that were given up
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -147,7 +148,7 @@ class Crew:
         except (OSError, TimeoutError) as problem:
             if not connection.was_opened:
                 self._opening -= 1
-                self._failed(_why(problem))
+                self._failed(cause_of_failure(problem))
 
     def _failed(self, cause: Cause) -> None:
         """No connection came: that is the answer to whoever waits longest."""
@@ -183,7 +184,8 @@ def _tls(plan: Plan) -> ssl.SSLContext | None:
     return context
 
 
-def _why(problem: Exception) -> Cause:
+def cause_of_failure(problem: Exception) -> Cause:
+    """Why no connection came."""
     if isinstance(problem, ssl.SSLError):
         return Cause.TLS
     if isinstance(problem, ConnectionRefusedError):

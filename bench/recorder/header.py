@@ -40,3 +40,5 @@ class End(msgspec.Struct, frozen=True):
     complete: bool
     reason: str = ""  # why not
     voids: tuple[str, ...] = ()  # what only the running trial could see
+    recorder_cpu_s: float = 0.0  # what the recording process used from the zero on
+    lasted_s: float = 0.0  # from the zero on

@@ -21,10 +21,8 @@ class Record(msgspec.Struct, frozen=True):
     header: Header
 
     def blocks(self) -> Iterator[Block]:
-        """Every whole block but the header, in the order of writing."""
-        blocks = _blocks(self.path)
-        next(blocks)
-        yield from blocks
+        """Every whole block but the header, in the order of the file."""
+        return (block for block in _blocks(self.path) if block.kind not in (Kind.HEADER, Kind.ROOM))
 
 
 def read(path: Path) -> Record:

@@ -10,6 +10,9 @@ import msgspec
 from ..blocks import Kind, pack
 from .header import MAGIC, End, Header
 
+ROOM_BYTES = 4096
+LONGEST_REASON = 1000
+
 
 class DiskProblem(Exception):
     """The record cannot grow any more; what was written stays, and is a record."""
@@ -31,17 +34,30 @@ class Writer:
         self._good_bytes = 0
         self._append(MAGIC)
         self.block(Kind.HEADER, 0, msgspec.json.encode(header))
+        self._room_at = self._good_bytes
+        self.block(Kind.ROOM, 0, bytes(ROOM_BYTES))
 
     def block(self, kind: int, process: int, payload: bytes) -> None:
         """Append a block. Raises DiskProblem; the file then ends after the last whole one."""
         self._append(pack(Kind(kind), process, payload))
 
     def finish(self, end: End) -> None:
-        """Append the last block and close. A record without it says by that that it is partial."""
+        """Append the last block and close; on a full disk it goes where room was kept.
+
+        A record without it, as a killed process leaves it, says by that that it is partial.
+        """
         try:
             self.block(Kind.END, 0, msgspec.json.encode(end))
+        except DiskProblem:
+            self._use_room(end)
         finally:
             os.close(self._fd)
+
+    def _use_room(self, end: End) -> None:
+        short = End(complete=False, reason=end.reason[:LONGEST_REASON], voids=end.voids[:1])
+        block = pack(Kind.END, 0, msgspec.json.encode(short))
+        rest = pack(Kind.ROOM, 0, bytes(ROOM_BYTES - len(block)))
+        os.pwrite(self._fd, block + rest, self._room_at)
 
     def _append(self, data: bytes) -> None:
         left = memoryview(data)

@@ -177,6 +177,7 @@ def _generator(summary: Summary) -> list[str]:
         f"process {index}: {use.cores:.2f} cores, at most {use.most_open:,} connections open"
         for index, use in enumerate(summary.generators)
     ]
+    lines.append(f"recorder: {summary.recorder_cores:.2f} cores")
     if summary.lateness:
         late = summary.lateness
         lines.append(f"late by {written(late.percentiles_s['99'])} at p99, {written(late.max_s)} at most")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 
@@ -56,6 +57,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Say = Callable[[str], None]
+Handler = Callable[[int, FrameType | None], object]
 
 
 def run(trial: Trial, say: Say) -> Path:
@@ -65,6 +67,7 @@ def run(trial: Trial, say: Say) -> Path:
     """
     check_limits(trial.connections)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_handled(signal.SIGTERM, signal.default_int_handler))  # the server must be stopped then too
         server = stack.enter_context(Server(trial.launch)) if trial.launch else None
         target = Target.parse(server.address if server else trial.url, trial.path)
         address = _wait_ready(trial, server, target)
@@ -75,20 +78,26 @@ def run(trial: Trial, say: Say) -> Path:
         writer.start(_header(trial, workload))
         say(f"recording to {writer.path}")
         end = _record(fleet, writer, server, live(sys.stderr), stops)
-        with contextlib.suppress(DiskProblem):  # then the record says by its missing end that it is partial
-            writer.finish(end)
+        writer.finish(end)
     return writer.path
 
 
 def _record(fleet: Fleet, writer: Writer, server: Server | None, line: Live, stops: list[int]) -> End:
     """From the zero to the last word."""
+    began_s, used_s = time.monotonic(), time.process_time()
     try:
         _listen(fleet, writer, server, line, stops)
         reasons = [*fleet.voids, *(["it was interrupted"] if stops else [])]
     except DiskProblem as problem:
         reasons = [f"the record could not be written: {problem}"]
     line.clear()
-    return End(complete=not reasons, reason="; ".join(reasons), voids=tuple(fleet.voids))
+    return End(
+        complete=not reasons,
+        reason="; ".join(reasons),
+        voids=tuple(fleet.voids),
+        recorder_cpu_s=time.process_time() - used_s,
+        lasted_s=time.monotonic() - began_s,
+    )
 
 
 def _listen(fleet: Fleet, writer: Writer, server: Server | None, line: Live, stops: list[int]) -> None:
@@ -114,21 +123,27 @@ def _listen(fleet: Fleet, writer: Writer, server: Server | None, line: Live, sto
 def _stops() -> Iterator[list[int]]:
     """The signals that ask for the end: the first ends the trial in order, the second at once."""
     came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda got, _: came.append(got)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
+    with _handled(signal.SIGINT, note := _noting(came)), _handled(signal.SIGTERM, note):
         yield came
+
+
+def _noting(came: list[int]) -> Handler:
+    return lambda number, _: came.append(number)
+
+
+@contextlib.contextmanager
+def _handled(number: signal.Signals, handler: Handler) -> Iterator[None]:
+    """A signal handled so for a while."""
+    before = signal.signal(number, handler)
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(number, before)
 
 
 def _wait_ready(trial: Trial, server: Server | None, target: Target) -> str:
     if server is None:
-        address = resolve(target)
-        wait_for(address, target.port, trial.ready_within_s)
-        return address
+        return wait_for(resolve(target), target.port, trial.ready_within_s)
     server.wait_ready(trial.ready_within_s, is_ready=None if trial.has_health else server.takes_connections)
     return "127.0.0.1"
 

@@ -19,6 +19,7 @@ from . import doubts
 from .spread import Spread
 
 _NS = 1_000_000_000
+_SUCCESS, _DROPPED = int(Outcome.SUCCESS), int(Outcome.DROPPED)  # comparing members would be the slowest step
 
 
 class Second(msgspec.Struct, frozen=True):
@@ -76,6 +77,8 @@ class Summary(msgspec.Struct, frozen=True):
     seconds: Sequence[Second]
     warm_up: Mapping[str, int]
     generators: Sequence[GeneratorUse]
+    recorder_cpu_s: float
+    recorder_cores: float
     server: ServerUse | None
     excerpts: Sequence[tuple[int, str]]
 
@@ -89,11 +92,11 @@ class _Collected:
         self.warm_up: Counter[int] = Counter()
         self.statuses: Counter[int] = Counter()
         self.causes: Counter[int] = Counter()
-        self.latency = {outcome: Histogram() for outcome in Outcome}
+        self.latency = {int(outcome): Histogram() for outcome in Outcome}
         self.service, self.first_byte, self.lateness = Histogram(), Histogram(), Histogram()
         self.first_event, self.gaps = Histogram(), Histogram()
         self.seconds: dict[int, tuple[Histogram, list[int]]] = {}
-        self.success_ends_ns: list[int] = []
+        self.success_ends_ns = array.array("q")
         self.events = self.tokens = self.retries = 0
         self.last_ns = 0
         self.watches: dict[int, list[dict[str, float]]] = {}
@@ -110,9 +113,9 @@ class _Collected:
             _TAKES[Kind(block.kind)](self, block)
 
     def _sample(self, sample: Sample) -> None:
-        outcome = Outcome(sample.outcome)
+        outcome = sample.outcome
         is_warm = sample.intended_ns < self.begin_ns
-        if outcome is Outcome.SUCCESS and sample.end_ns >= self.begin_ns:
+        if outcome == _SUCCESS and sample.end_ns >= self.begin_ns:
             self.success_ends_ns.append(sample.end_ns)
         if is_warm:
             self.warm_up[outcome] += 1
@@ -129,12 +132,15 @@ class _Collected:
             self.lateness.record(sample.late_ns)
         self._times(sample, outcome)
 
-    def _times(self, sample: Sample, outcome: Outcome) -> None:
-        latencies, counts = self.seconds.setdefault(sample.intended_ns // _NS, (Histogram(), [0, 0]))
+    def _times(self, sample: Sample, outcome: int) -> None:
+        second = sample.intended_ns // _NS
+        if second not in self.seconds:
+            self.seconds[second] = (Histogram(), [0, 0])
+        latencies, counts = self.seconds[second]
         counts[0] += 1
-        if outcome is not Outcome.DROPPED:
+        if outcome != _DROPPED:
             self.latency[outcome].record(sample.latency_ns)
-        if outcome is not Outcome.SUCCESS:
+        if outcome != _SUCCESS:
             return
         counts[1] += 1
         latencies.record(sample.latency_ns)
@@ -222,6 +228,8 @@ def _summary(header: Header, seen: _Collected) -> Summary:
         seconds=_seconds(seen),
         warm_up={outcome.name.lower(): count for outcome in Outcome if (count := seen.warm_up[outcome])},
         generators=generators,
+        recorder_cpu_s=end.recorder_cpu_s,
+        recorder_cores=end.recorder_cpu_s / end.lasted_s if end.lasted_s else 0.0,
         server=_server_use(seen, answered),
         excerpts=seen.excerpts,
     )

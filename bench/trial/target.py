@@ -7,6 +7,7 @@ import resource
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..mistake import Mistake
@@ -17,27 +18,28 @@ ASK_WITHIN_S = 10.0
 SPARE_FILES = 64
 
 
-def resolve(target: Target) -> str:
-    """Its numeric address, the first one: no name is looked up while it is measured. Raises Mistake."""
+def resolve(target: Target) -> list[str]:
+    """Its numeric addresses: no name is looked up while it is measured. Raises Mistake."""
     try:
         found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     except OSError as problem:
         raise Mistake(f"{target.host}: {problem.strerror or problem}") from problem
-    return str(found[0][4][0])
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def wait_for(address: str, port: int, within_s: float) -> None:
-    """Until it takes a connection. Raises Mistake."""
+def wait_for(addresses: Sequence[str], port: int, within_s: float) -> str:
+    """The first of its addresses that takes a connection, once one does. Raises Mistake."""
     deadline_s = time.monotonic() + within_s
     while True:
-        try:
-            socket.create_connection((address, port), timeout=max(RETRY_S, deadline_s - time.monotonic())).close()
-            return
-        except OSError as problem:
-            if time.monotonic() >= deadline_s:
-                why = problem.strerror or problem
-                raise Mistake(f"nobody answers at {address} port {port} within {within_s:g} s: {why}") from problem
-            time.sleep(RETRY_S)
+        for address in addresses:
+            try:
+                socket.create_connection((address, port), timeout=max(RETRY_S, deadline_s - time.monotonic())).close()
+                return address
+            except OSError as problem:
+                why = problem.strerror or str(problem)
+        if time.monotonic() >= deadline_s:
+            raise Mistake(f"nobody answers at {' or '.join(addresses)} port {port} within {within_s:g} s: {why}")
+        time.sleep(RETRY_S)
 
 
 def swagger(target: Target, address: str, headers: tuple[tuple[str, str], ...], *, verifies_tls: bool) -> bytes:

@@ -17,6 +17,13 @@ _WHOLE = click.IntRange(0)
 @click.option("--seed", metavar="N", type=int, default=0, help="Another seed, other answers.")
 @click.option("--latency-ms", metavar="MS", type=_POSITIVE, default=0.0, help="Until the first token.")
 @click.option(
+    "--latency-dist",
+    metavar="DIST",
+    default="constant",
+    show_default=True,
+    help="Or lognormal:MEDIAN_MS,SIGMA, or file:PATH with a latency in ms a line. Drawn by --seed.",
+)
+@click.option(
     "--tokens-per-s", metavar="N", type=_POSITIVE, default=0.0, help="After the first. [default: all at once]"
 )
 @click.option("--answer-tokens", metavar="N", type=_WHOLE, default=0, help="Length of an answer. [default: 16 to 40]")
@@ -33,6 +40,7 @@ def stub_llm(
     port: int,
     seed: int,
     latency_ms: float,
+    latency_dist: str,
     tokens_per_s: float,
     answer_tokens: int,
     rpm: int,
@@ -45,15 +53,15 @@ def stub_llm(
 ) -> None:
     """Run a stand-in for OpenAI and Azure OpenAI until a signal ends it.
 
-    Prints its URL in one line when it listens. The same request gets the same answer; chance (--failure-rate,
-    --cut-rate) repeats itself by the order in which requests come. A prompt may ask for its failure by [[stub:503]],
-    [[stub:429x2]] (twice, then it is answered) or [[stub:cut]].
+    Prints its URL in one line when it listens. The same request gets the same answer; chance (--latency-dist,
+    --failure-rate, --cut-rate) repeats itself by the order in which requests come. A prompt may ask for its failure
+    by [[stub:503]], [[stub:429x2]] (twice, then it is answered) or [[stub:cut]].
     """
-    from pfserve.stub import StubSettings, open_listener, run_stub, url_of
+    from pfserve.stub import StubSettings, open_listener, parse_latency, run_stub, url_of
 
     settings = StubSettings(
         seed=seed,
-        latency_s=latency_ms / 1000,
+        latency=parse_latency(latency_dist, latency_ms / 1000),
         tokens_per_s=tokens_per_s,
         answer_tokens=answer_tokens,
         requests_per_minute=rpm,

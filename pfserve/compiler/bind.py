@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import cast
 
+import msgspec
+
 from pfserve.compiler.findings import Findings
 from pfserve.compiler.llm_node import bound_to_inputs
 from pfserve.compiler.load import Loaded
@@ -16,35 +18,36 @@ from pfserve.compiler.template import Render, escaping_prompt
 from pfserve.compiler.wire import Literal, Wiring, warn_of_path
 from pfserve.errors import UserError, did_you_mean
 from pfserve.flow import FlowSource, InputSource, SourceSpan
-from pfserve.plan import Argument, Guard, InputSpec, OutputSpec, Reference, Step
+from pfserve.plan import Argument, Guard, InputSpec, LlmCall, OutputSpec, PromptyCall, Reference, Step, ToolCall
 from pfserve.values import converter, images_reader
 from pfserve.values.connections import Connection
 
 
 def bind_inputs(source: FlowSource, findings: Findings) -> tuple[InputSpec, ...]:
-    """The flow's inputs. A default that does not fit its type is none: promptflow refuses the request that needs it."""
+    """The flow's inputs. A default that does not fit its type makes promptflow refuse the request that needs it."""
     return tuple(_input(source, entry, findings) for entry in source.inputs)
 
 
 def _input(source: FlowSource, entry: InputSource, findings: Findings) -> InputSpec:
     convert = converter(entry.type, entry.name)
     message_format = source.message_format.text.lower()
-    required, default = entry.default is None, None
+    default, refusal = None, ""
     try:
-        if not required:
+        if entry.default is not None:
             default = convert(copy.deepcopy(entry.default))  # what reads images changes it
             own_images = images_reader(entry.type, entry.name, message_format, source.folder)
             default = default if own_images is None else own_images(default)
     except UserError as problem:
-        required, default = True, None
+        default, refusal = None, problem.message
         findings.warning(entry.span, f"{problem.message} (Its default cannot be used: clients have to give it.)")
     return InputSpec(
         name=entry.name,
         type=entry.type,
-        required=required,
+        required=entry.default is None,
         default=default,
         convert=convert,
         images=images_reader(entry.type, entry.name, message_format),
+        refusal=refusal,
     )
 
 
@@ -133,7 +136,7 @@ def _step(wiring: Wiring, slots: Slots, escapes: bool) -> Step:
         needs=tuple(sorted({slots.steps[name] for name in needed_names(node)})),
         guard=_guard(wiring, slots),
         source=f"{Path(node.span.file).name}:{node.span.line}",
-        call=loaded.call,
+        call=_call(wiring),
     )
 
 
@@ -145,6 +148,17 @@ def _arguments(wiring: Wiring, slots: Slots) -> Iterator[Argument]:
     if streamed is not None:
         assert slots.streaming is not None, "some node is streamed"
         yield Argument(streamed, Reference(slots.streaming, (), "", "whether the request asks for a stream"))
+
+
+def _call(wiring: Wiring) -> LlmCall | PromptyCall | ToolCall | None:
+    """What the worker asks; of a built-in tool with the connection that the author names."""
+    call = wiring.loaded.call
+    if not isinstance(call, ToolCall):
+        return call
+    literals = [value.value for _, value in wiring.arguments if isinstance(value, Literal)]
+    return msgspec.structs.replace(
+        call, connection=next((one for one in literals if isinstance(one, Connection)), call.connection)
+    )
 
 
 def _guard(wiring: Wiring, slots: Slots) -> Guard | None:

@@ -50,6 +50,8 @@ def load_entry(source: FlexSource, findings: Findings) -> Entry | None:
 
 
 def _import(source: FlexSource, name: str, findings: Findings) -> ModuleType | None:
+    if source.code.text:
+        put_first_on_path((source.folder / source.code.text).resolve())
     put_first_on_path(source.folder)
     try:
         with contextlib.chdir(source.folder):
@@ -67,7 +69,8 @@ def _found(source: FlexSource, module: ModuleType, name: str, findings: Findings
     found = getattr(module, name, None)
     if not isinstance(found, FunctionType | type):
         missing = f"Failed to collect flow entry '{source.entry.text}' in module '{module.__name__}'"
-        findings.mistake(source.entry.span, f"{missing}{did_you_mean(name, _callables(module))}")
+        hint = did_you_mean(name, _callables(module)) or _elsewhere(source, module)
+        findings.mistake(source.entry.span, missing + hint)
         return None
     kind = found if isinstance(found, type) else None
     function = inspect.getattr_static(found, "__call__", None) if kind else found
@@ -76,7 +79,7 @@ def _found(source: FlexSource, module: ModuleType, name: str, findings: Findings
         return None
     try:
         return _entry(source, function, kind)
-    except (ValueError, TypeError) as problem:  # a decorator left a signature that is none
+    except (ValueError, TypeError, NameError) as problem:  # a decorator left none; an annotation names nothing
         findings.mistake(source.entry.span, f"the entry '{name}' has no readable signature: {problem}")
         return None
 
@@ -89,6 +92,15 @@ def named_parameters(function: Callable[..., object]) -> tuple[inspect.Parameter
     """
     many = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     return tuple(one for one in inspect.signature(function).parameters.values() if one.kind not in many)
+
+
+def _elsewhere(source: FlexSource, module: ModuleType) -> str:
+    """The end of a message about a module that is not the flow's, though the flow has one of that name."""
+    own = source.folder / source.code.text / f"{module.__name__.replace('.', '/')}.py"
+    loaded = getattr(module, "__file__", None) or "built into Python"
+    if not own.is_file() or own == Path(loaded):
+        return ""
+    return f": that is {loaded}; give {source.shown(own)} another name"
 
 
 def _callables(module: ModuleType) -> list[str]:

@@ -11,8 +11,10 @@ from pathlib import Path
 import jinja2
 import msgspec
 
+from pfserve.compiler.builtin_node import OPEN_MODEL, endpoint_of, parameters_of, provider_of
 from pfserve.compiler.findings import Findings
 from pfserve.compiler.llm_node import ask_model, bound_to_inputs, model_of
+from pfserve.compiler.missing import missing_module
 from pfserve.compiler.names import CODE, can_run
 from pfserve.compiler.packages import PackageProblem, PackageTool, PackageTools
 from pfserve.compiler.python_file import LoadProblem, PythonFiles, put_first_on_path
@@ -28,7 +30,9 @@ from pfserve.compiler.template import (
 from pfserve.compiler.tool import Provider
 from pfserve.connections import Connections
 from pfserve.flow import FlowSource, NodeSource, SourceSpan
-from pfserve.plan import GIVEN_PROMPT, Lane, LlmCall, StepKind
+from pfserve.plan import GIVEN_PROMPT, Lane, LlmCall, PromptyCall, StepKind, ToolCall
+from pfserve.values.builtin_tools import BUILTIN_TOOLS, builtin_id
+from pfserve.values.chat import separate_images
 
 _RESERVED_VARIABLE = "template"
 _ESCAPED = "_inputs_to_escape"  # how promptflow names, for custom_llm tools, what strangers wrote (contract 3.7)
@@ -47,7 +51,7 @@ class Loaded(msgspec.Struct, frozen=True):
     needs_positions: bool = False
     streaming: str = ""  # the parameter that says whether a stream is wanted
     provider: Provider | None = None  # whose method the function is
-    call: LlmCall | None = None
+    call: LlmCall | PromptyCall | ToolCall | None = None
     constants: Mapping[str, object] = {}  # arguments that no node can give
 
 
@@ -59,7 +63,8 @@ def load_nodes(
     findings: Findings,
 ) -> dict[str, Loaded]:
     """The loaded nodes by name; those that could not be loaded are reported and left out."""
-    packages = PackageTools({node.source_tool.text for node in nodes if _is_of_package(node)})
+    needed = {node.source_tool.text for node in nodes if _is_of_package(node)}
+    packages = PackageTools({identity for identity in needed if not builtin_id(identity)})
     packages.gather(source.folder)
     loader = _Loader(source, connections, jinja_sandbox, packages, findings)
     for problem in packages.problems:
@@ -69,10 +74,10 @@ def load_nodes(
 
 
 def import_modules(source: FlowSource, nodes: tuple[NodeSource, ...], findings: Findings) -> None:
-    """Import what nodes name as their ``module``. Those of promptflow register what needs no registration here."""
+    """Import what nodes name as their ``module``."""
     for node in nodes:
         name = node.module.text
-        if not name or name.partition(".")[0] == "promptflow":
+        if not name:
             continue
         put_first_on_path(source.folder)
         try:
@@ -157,8 +162,39 @@ class _Loader:
             provider=tool.provider,
         )
 
+    def _builtin(self, node: NodeSource, identity: str) -> Loaded | None:
+        tool = BUILTIN_TOOLS[identity]
+        parameters = parameters_of(tool)
+        given = {given.name for given in node.inputs if given.is_given} - parameters.keys()
+        text, render = "", None
+        if tool.prompt:
+            path = self._file(node)
+            read = self._template_text(path, node, set(parameters), "inputs of custom llm tool") if path else None
+            text = read or ""
+            shown = separate_images(text) if tool.shows_images else text
+            render = self._template(path, shown, given) if path and read is not None else None
+        if missing := missing_module(tool.needs):
+            self._findings.mistake(node.source_tool.span, f"node '{node.name}': {identity} {missing}")
+        named = endpoint_of(node, self._connections, self._findings) if identity == OPEN_MODEL else None
+        if missing or (tool.prompt and render is None):
+            return None
+        return Loaded(
+            node=node,
+            kind=StepKind.LLM if tool.prompt else StepKind.TOOL,
+            function=ask_model,
+            is_async=True,
+            lane=Lane.LOOP,
+            parameters=_images_of(text) | parameters,
+            takes_any_name=tool.open,
+            streaming="stream" if tool.streams else "",
+            provider=provider_of(tool),
+            call=ToolCall(identity, named, render, bound_to_inputs(node)),
+        )
+
     def _package(self, node: NodeSource) -> Loaded | None:
         identity = node.source_tool
+        if builtin := builtin_id(identity.text):
+            return self._builtin(node, builtin)
         try:
             found = self._packages.load(identity.text)
         except PackageProblem as problem:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from pfserve.values import exception_text
 
 _NAMED_OTHERWISE = {
@@ -24,6 +26,13 @@ def import_told(problem: BaseException) -> str:
     text = exception_text(problem)
     told = f"{type(problem).__name__}: {text}" if text else type(problem).__name__
     return told + install_hint(problem)
+
+
+def missing_module(name: str) -> str:
+    """What to say of a tool that needs a module, if that is not installed."""
+    if not name or importlib.util.find_spec(name):
+        return ""
+    return f"needs the module {name}, which is not installed: pip install 'pfserve[lookup]'"
 
 
 def install_hint(problem: BaseException) -> str:

@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
+from pfserve.compiler.builtin_node import as_metadata
 from pfserve.compiler.missing import import_told
 from pfserve.compiler.python_file import put_first_on_path
 from pfserve.compiler.signature import Parameter
 from pfserve.compiler.tool import Tool, ToolProblem, tool_of_class, tool_of_function
 from pfserve.values import is_strong_connection
+from pfserve.values.builtin_tools import builtin_id
 from pfserve.values.connection_form import CONNECTION_CLASSES
 
 _GROUP = "package_tools"
@@ -59,6 +61,8 @@ class PackageTools:
 
         What they import may lie in the ``folder`` of the flow, which stays the first of ``sys.path``.
         """
+        for identity in filter(None, map(builtin_id, self._needed)):
+            self._described[identity] = as_metadata(identity)
         if not self._needed:
             return
         put_first_on_path(folder)
@@ -72,7 +76,7 @@ class PackageTools:
 
     def _add(self, package: str, identity: str, described: Mapping[str, Any]) -> None:
         names = {identity, *_former_ids(described)} & self._needed
-        if not names:
+        if not names or builtin_id(identity):
             return
         try:
             importlib.import_module(described["module"])
@@ -89,14 +93,15 @@ class PackageTools:
         Raises:
             PackageProblem: there is none, there are two, or it cannot be called.
         """
-        described = self._described.get(identity) or self._described.get(self._successor(identity))
+        described = self._described.get(builtin_id(identity) or identity)
+        described = described or self._described.get(self._successor(identity))
         if described is None:
             absent = f"Package tool '{identity}' is not found in the current environment."
             cause = f" {self._failed[identity]}" if identity in self._failed else ""
             raise PackageProblem(f"{absent} All available package tools are: {list(self._described)}.{cause}")
         try:
             return _read(described)
-        except (AttributeError, KeyError, TypeError, ValueError, ToolProblem) as problem:
+        except (ImportError, AttributeError, KeyError, TypeError, ValueError, ToolProblem) as problem:
             cause = f"{type(problem).__name__}: {problem}"
             raise PackageProblem(f"Package tool '{identity}' cannot be used: {cause}") from problem
 

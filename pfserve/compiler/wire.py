@@ -11,6 +11,7 @@ import msgspec
 
 from pfserve.compiler.assistant import Assistants
 from pfserve.compiler.findings import Findings
+from pfserve.compiler.index_node import NAMED_BY, IndexProblem, read_index
 from pfserve.compiler.load import Loaded
 from pfserve.compiler.missing import install_hint
 from pfserve.compiler.reference import InputReference, NodeReference, read_reference, unread_part
@@ -18,7 +19,7 @@ from pfserve.compiler.signature import Parameter
 from pfserve.connections import ConnectionProblem, Connections
 from pfserve.errors import UserError, did_you_mean
 from pfserve.flow import FlowSource, NodeInputSource, NodeSource, SourceSpan
-from pfserve.plan import StepKind
+from pfserve.plan import StepKind, ToolCall
 from pfserve.values import (
     TYPES,
     ConversionError,
@@ -90,7 +91,9 @@ class _Wirer:
         _warn_of_signature(loaded, self._findings)
         arguments = dict(self._arguments(loaded))
         function = loaded.function
-        if loaded.provider is not None:
+        if isinstance(loaded.call, ToolCall):
+            arguments |= self._index(loaded, arguments)
+        elif loaded.provider is not None:
             function = self._method(loaded, arguments)
             arguments = {name: value for name, value in arguments.items() if name not in loaded.provider.parameters}
         return Wiring(loaded, function, tuple(arguments.items()), self._when(loaded.node))
@@ -174,12 +177,30 @@ class _Wirer:
 
     # -- tools that are methods
 
-    def _method(
+    def _index(
         self, loaded: Loaded, arguments: Mapping[str, InputReference | NodeReference | Literal]
-    ) -> Callable[..., object]:
-        """The tool as a method of an instance that is made here, once for all requests."""
+    ) -> dict[str, Literal]:
+        """The index that a look-up tool names, in the place of its name."""
+        assert isinstance(loaded.call, ToolCall)
+        values = self._constructor(loaded, arguments)
+        named = NAMED_BY.get(loaded.call.tool)
+        if named is None or values is None or values.get(named) is None:
+            return {}
+        others = {name: one.value for name, one in arguments.items() if isinstance(one, Literal)}
+        try:
+            index = read_index(loaded.call.tool, values[named], others, self._source.folder, self._connections)
+        except IndexProblem as problem:
+            self._findings.mistake(_span_of(loaded, named), f"node '{loaded.node.name}': {problem}")
+            return {}
+        return {named: Literal(index)}
+
+    def _constructor(
+        self, loaded: Loaded, arguments: Mapping[str, InputReference | NodeReference | Literal]
+    ) -> dict[str, object] | None:
+        """The arguments of the constructor, all of them literals; None if some do not fit, which is reported."""
         provider, node = loaded.provider, loaded.node
-        assert provider is not None
+        if provider is None:
+            return {}
         given = {name: value for name, value in arguments.items() if name in provider.parameters}
         for name, value in given.items():
             if not isinstance(value, Literal):
@@ -192,7 +213,16 @@ class _Wirer:
             absent = f"Required inputs {missing} are not provided for tool '{provider.tool_name}'."
             self._findings.mistake(node.span, f"node '{node.name}': {absent}")
         values = {name: value.value for name, value in given.items() if isinstance(value, Literal)}
-        if missing or len(values) < len(given) or self._findings.has_mistakes:
+        return None if missing or len(values) < len(given) else values
+
+    def _method(
+        self, loaded: Loaded, arguments: Mapping[str, InputReference | NodeReference | Literal]
+    ) -> Callable[..., object]:
+        """The tool as a method of an instance that is made here, once for all requests."""
+        provider, node = loaded.provider, loaded.node
+        assert provider is not None
+        values = self._constructor(loaded, arguments)
+        if values is None or self._findings.has_mistakes:
             return loaded.function  # the constructor is the author's code: it gets no values that nobody meant
         try:
             with contextlib.chdir(self._source.folder):
@@ -227,7 +257,9 @@ def _span_of(loaded: Loaded, name: str) -> SourceSpan:
 def _warn_of_signature(loaded: Loaded, findings: Findings) -> None:
     """What promptflow starts with all the same, and answers 400 to each request."""
     node, function = loaded.node, getattr(loaded.function, "__name__", "the tool")
-    if loaded.call is not None:
+    if isinstance(loaded.call, ToolCall):
+        function = f"{loaded.call.api}()"
+    elif loaded.call is not None:
         function = f"the {loaded.call.api} API"
     elif loaded.kind is not StepKind.PYTHON:
         return

@@ -91,7 +91,7 @@ def _custom(name: str, facts: _Facts, origin: str) -> Form:
     told = {k: value for k, value in facts.metadata_as_written.items() if not k.lower().startswith(_INTERNAL)}
     kind = _type(name, facts, _Category("Custom", ""))
     secret = frozenset(keys) if kind == "CustomConnection" else frozenset({"api_key"})
-    return _form(kind, {**told, **keys}, secret, origin)
+    return _form(kind, {**keys, **told}, secret, origin)  # as in promptflow, metadata win
 
 
 def _type(name: str, facts: _Facts, category: _Category) -> str:

@@ -9,10 +9,7 @@ from pfserve.connections.connections import Connections, Source, Sources, StandI
 from pfserve.connections.encoded import read_encoded
 from pfserve.connections.files import read_connections
 from pfserve.connections.form import Form
-from pfserve.connections.http_source import HttpSource
 from pfserve.connections.provider import Provider, provider_of
-from pfserve.connections.wire import Patience, Wire
-from pfserve.connections.workspace import WorkspaceSource
 
 _ENCODED = ("PROMPTFLOW_ENCODED_CONNECTIONS", "PF_ENCODED_CONNECTIONS")
 _LOCAL = ("PROMPTFLOW_CONNECTION_PROVIDER", "PF_CONNECTION_PROVIDER")
@@ -32,7 +29,9 @@ def load(config: ServeConfig, environ: Mapping[str, str], *, stand_in: StandIn |
     encoded = next((name for name in _ENCODED if environ.get(name)), "")
     origin = config.origins.get("connections", "default")
     forms = read_encoded(encoded, environ[encoded]) if encoded else _of_files(config.connections, origin)
-    provider = None if encoded or stand_in else provider_of(environ)  # a stand-in needs no original
+    provider = None if encoded else provider_of(environ)
+    if provider and stand_in:  # a stand-in needs no original, and nobody else is asked without one's wish
+        provider = Provider(provider.variable, problem="with --stub-llm no provider of connections is asked")
     return Connections(
         Sources(
             forms=forms,
@@ -50,6 +49,10 @@ def load(config: ServeConfig, environ: Mapping[str, str], *, stand_in: StandIn |
 def _source(provider: Provider | None, environ: Mapping[str, str], within_s: float) -> Source | None:
     if provider is None or provider.problem:
         return None
+    from pfserve.connections.http_source import HttpSource  # most flows need no HTTP to start
+    from pfserve.connections.wire import Patience, Wire
+    from pfserve.connections.workspace import WorkspaceSource
+
     wire = Wire(environ, Patience(within_s))
     if provider.workspace is None:
         return HttpSource(provider.endpoint, wire)

@@ -46,7 +46,23 @@ def frame_maker(plan: Plan) -> FrameMaker:
                 frame[slot] = read(frame[slot])
         return frame
 
-    return _or_sample(make_with_images if images else make, plan.sample)
+    refusing = _refusing(plan, make_with_images if images else make)
+    return _or_sample(refusing, plan.sample)
+
+
+def _refusing(plan: Plan, make: FrameMaker) -> FrameMaker:
+    """Requests that would need a default of the wrong type are told so."""
+    refusals = {spec.name: spec.refusal for spec in plan.inputs if spec.refusal}
+    if not refusals:
+        return make
+
+    def make_or_refuse(values: Mapping[str, object]) -> Frame:
+        for name, refusal in refusals.items():
+            if name not in values:
+                raise UserError(refusal)
+        return make(values)
+
+    return make_or_refuse
 
 
 def _or_sample(make: FrameMaker, sample: Mapping[str, object]) -> FrameMaker:

@@ -24,6 +24,7 @@ def flex_flow(text: FlowText) -> FlexSource:
     of = reader.fields(parts) if parts else {}
     return FlexSource(
         entry=reader.text(fields, "entry", text.document.span),
+        code=reader.text(fields, "code", text.document.span),
         init=tuple(read_inputs(reader, fields, "init")),
         sample_inputs=samples.values(of, "inputs"),
         sample_init=samples.values(of, "init"),

@@ -170,6 +170,7 @@ class FlexSource(FlowFile, frozen=True, kw_only=True):
     kind: ClassVar[str] = "flex"
 
     entry: Text  # "package.module:function" or "package.module:Class"
+    code: Text  # another folder, relative to the flow's, where modules are looked for; or empty
     init: tuple[InputSource, ...]  # of the class's constructor
     sample_inputs: Mapping[str, object]  # the inputs of a request that gives none
     sample_init: Mapping[str, object]  # the arguments of the constructor, where the operator gives none

@@ -29,7 +29,7 @@ from pfserve.worker.duty import Duty
 from pfserve.worker.inbox import Inbox, hand_over
 from pfserve.worker.lifeline import STACK_SIGNAL, Closable, fork_child
 from pfserve.worker.mailbox import Mailbox
-from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Replace, TryAgain, Unshareable, Waits
+from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Replace, Retire, TryAgain, Unshareable, Waits
 
 _log = logging.getLogger("pfserve")
 _NS = 1_000_000_000
@@ -171,8 +171,11 @@ class Leader:
 
     def _hear_master(self) -> None:
         for message in self._post.channel.receive():
-            if isinstance(message, Drain):
-                self._events.append(p.AskedDrain(message.delay_s, message.deadline_ns / _NS))
+            match message:
+                case Drain(delay_s, deadline_ns):
+                    self._events.append(p.AskedDrain(delay_s, deadline_ns / _NS))
+                case Retire(deadline_ns):
+                    self._events.append(p.AskedRetire(deadline_ns / _NS))
         if self._post.channel.closed:  # the master is gone, and this process about to be killed
             os._exit(0)
 
@@ -237,6 +240,9 @@ class Leader:
             case p.TellDrain(seat, delay_s, deadline_s, reason):
                 _log.info("%s: drains: %s", self._name(self._hands[seat]), reason)
                 self._hands[seat].channel.send(Drain(delay_s, int(deadline_s * _NS)))
+            case p.TellRetire(seat, deadline_s, reason):
+                _log.info("%s: retires: %s", self._name(self._hands[seat]), reason)
+                self._hands[seat].channel.send(Retire(int(deadline_s * _NS)))
             case p.Announce():
                 self._post.channel.send(Ready())
             case p.Halt(exit_code, message):

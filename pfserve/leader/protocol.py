@@ -44,13 +44,19 @@ class Exited(msgspec.Struct, frozen=True):
 
 
 class AskedDrain(msgspec.Struct, frozen=True):
-    """The master wants this generation to end: ``deadline_s`` is monotonic."""
+    """The instance goes down: this generation is to end by ``deadline_s``, which is monotonic."""
 
     delay_s: float
     deadline_s: float
 
 
-Event = Beat | BecameReady | FailedToBoot | AskedReplacement | Exited | AskedDrain
+class AskedRetire(msgspec.Struct, frozen=True):
+    """A younger generation has taken over: this one is to give its connections to it, and end by ``deadline_s``."""
+
+    deadline_s: float
+
+
+Event = Beat | BecameReady | FailedToBoot | AskedReplacement | Exited | AskedDrain | AskedRetire
 
 
 # -- Actions ---------------------------------------------------------------------------------------
@@ -85,6 +91,14 @@ class TellDrain(msgspec.Struct, frozen=True):
     reason: str
 
 
+class TellRetire(msgspec.Struct, frozen=True):
+    """Tell the worker on the seat to retire: others have taken over."""
+
+    seat: int
+    deadline_s: float
+    reason: str
+
+
 class Announce(msgspec.Struct, frozen=True):
     """All workers are ready, for the first time."""
 
@@ -96,4 +110,4 @@ class Halt(msgspec.Struct, frozen=True):
     message: str
 
 
-Action = Spawn | Dump | Kill | TellDrain | Announce | Halt
+Action = Spawn | Dump | Kill | TellDrain | TellRetire | Announce | Halt

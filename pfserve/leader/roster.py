@@ -19,6 +19,7 @@ from pfserve.leader.protocol import (
     Announce,
     AskedDrain,
     AskedReplacement,
+    AskedRetire,
     Beat,
     BecameReady,
     Dump,
@@ -29,6 +30,7 @@ from pfserve.leader.protocol import (
     Kill,
     Spawn,
     TellDrain,
+    TellRetire,
 )
 from pfserve.region import Departure
 
@@ -40,7 +42,7 @@ class Phase(enum.Enum):
     BOOTING = "booting"  # forked, has not said Ready
     LIVE = "live"
     SPENT = "spent"  # stuck, or asked for its replacement: goes when that is ready
-    LEAVING = "leaving"  # told to drain
+    LEAVING = "leaving"  # told to retire or to drain
     KILLED = "killed"  # SIGKILL is sent
 
 
@@ -103,7 +105,7 @@ class Roster:
         self._patience = patience
         self._members = {seat: Member(seat) for seat in seats}
         self._actions: list[Action] = []
-        self._drain: AskedDrain | None = None
+        self._order: AskedDrain | AskedRetire | None = None  # to end the generation
         self._announced = False
         self._halted = False
         self._anyone_was_ready = False
@@ -122,11 +124,11 @@ class Roster:
     def departure(self, seat: int) -> Departure:
         """How it is to be counted that the process on the seat has ended."""
         member = self._members[seat]
-        if member.phase is Phase.LIVE or (member.phase is Phase.BOOTING and self._drain is None):
+        if member.phase is Phase.LIVE or (member.phase is Phase.BOOTING and self._order is None):
             return Departure.CRASHED
         if member.is_routine:
             return Departure.RECYCLED
-        return Departure.STUCK if self._drain is None else Departure.DRAINED
+        return Departure.STUCK if self._order is None else Departure.DRAINED
 
     def wake_after_s(self, now_s: float) -> float:
         """How long the leader may sleep if nothing happens, in seconds."""
@@ -147,7 +149,7 @@ class Roster:
             if not self._halted:
                 self._note(now_s, event)
         if not self._halted:
-            self._end(now_s) if self._drain else self._keep(now_s)
+            self._end(now_s) if self._order else self._keep(now_s)
         return self._actions
 
     # -- what happened
@@ -166,8 +168,8 @@ class Roster:
                 self._note_wish(self._members[seat], reason, is_routine)
             case Exited(seat, how):
                 self._note_exit(now_s, self._members[seat], how)
-            case AskedDrain():
-                self._note_drain(now_s, event)
+            case AskedDrain() | AskedRetire():
+                self._note_order(now_s, event)
 
     def _note_ready(self, now_s: float, member: Member) -> None:
         if member.phase is not Phase.BOOTING:  # it was killed for being late, a moment ago
@@ -187,7 +189,7 @@ class Roster:
         member.move(Phase.EMPTY, now_s)
         member.was_ready, member.wish, member.reason, member.beat_s = False, "", "", 0.0
         member.is_routine = False
-        if wanted or self._drain is not None or not young:
+        if wanted or self._order is not None or not young:
             return
         self._note_young_death(now_s, f"the worker on seat {member.seat} {reason or how}", boot_hung=bool(reason))
 
@@ -204,15 +206,21 @@ class Roster:
             pause_s = self._patience.backoff_s * 2.0 ** (len(deaths) - 2)
             self._spawn_after_s = now_s + min(pause_s, self._patience.longest_backoff_s)
 
-    def _note_drain(self, now_s: float, drain: AskedDrain) -> None:
-        if self._drain is not None and drain.deadline_s >= self._drain.deadline_s:
+    def _note_order(self, now_s: float, order: AskedDrain | AskedRetire) -> None:
+        """The generation is to end. A drain outdoes a retirement; of two drains the one that ends first counts."""
+        if isinstance(self._order, AskedDrain) and (
+            isinstance(order, AskedRetire) or order.deadline_s >= self._order.deadline_s
+        ):
             return
-        self._drain = drain
+        self._order = order
         for member in self._in(Phase.LIVE, Phase.SPENT, Phase.LEAVING, Phase.BOOTING):
-            if member.was_ready:
-                self._send_off(now_s, member, drain.delay_s, drain.deadline_s, "the generation ends")
-            else:
+            if not member.was_ready:
                 self._kill(now_s, member, "the generation ends")
+            elif isinstance(order, AskedDrain):
+                self._send_off(now_s, member, order.deadline_s, "the instance stops")
+                self._actions.append(TellDrain(member.seat, order.delay_s, order.deadline_s, member.reason))
+            else:
+                self._let_retire(now_s, member, order.deadline_s, "the next generation serves")
 
     # -- what is due
 
@@ -240,11 +248,11 @@ class Roster:
         for member in self._in(Phase.BOOTING):
             if now_s - member.since_s >= self._patience.boot_timeout_s:
                 reason = f"did not get ready within {self._patience.boot_timeout_s:g} s"
-                self._retire(now_s, member, self._patience.dump_s, reason)
+                self._spend(now_s, member, self._patience.dump_s, reason)
                 self._actions.append(Dump(member.seat, reason))
 
     def _find_worn(self, now_s: float) -> None:
-        """Retire those that are stuck or asked for it. Their stacks tell the operator what they hang on."""
+        """Have those replaced that are stuck or asked for it. Their stacks tell the operator what they hang on."""
         for member in self._in(Phase.LIVE):
             stuck = self._stuck(now_s, member)
             member.is_routine = member.is_routine and not stuck
@@ -253,7 +261,7 @@ class Roster:
             reason = stuck or member.wish
             if reason and self._may_replace(now_s):
                 self._replacements.append(now_s)
-                self._retire(now_s, member, self._patience.boot_timeout_s, reason)
+                self._spend(now_s, member, self._patience.boot_timeout_s, reason)
                 self._actions.append(Dump(member.seat, reason))
 
     def _recycle(self, now_s: float) -> None:
@@ -265,7 +273,7 @@ class Roster:
         busy = self._in(Phase.BOOTING, Phase.SPENT) or len(self._in(Phase.EMPTY)) < 2 or self._missing()
         if tired and not busy and now_s >= self._recycle_after_s:
             self._recycle_after_s = now_s + self._patience.recycle_pause_s
-            self._retire(now_s, tired[0], math.inf, tired[0].wish)
+            self._spend(now_s, tired[0], math.inf, tired[0].wish)
 
     def _stuck(self, now_s: float, member: Member) -> str:
         age_s = now_s - member.beat_s
@@ -286,7 +294,7 @@ class Roster:
             if not relieved and now_s < member.leave_by_s and not (member.is_routine and stuck):
                 continue
             if member.was_ready and not stuck:
-                self._send_off(now_s, member, 0.0, now_s + self._patience.finish_s, member.reason)
+                self._let_retire(now_s, member, now_s + self._patience.finish_s, member.reason)
             elif now_s >= member.since_s + self._patience.dump_s:  # its stack is being written
                 self._kill(now_s, member, member.reason)
 
@@ -299,17 +307,20 @@ class Roster:
 
     # -- steps
 
-    def _retire(self, now_s: float, member: Member, within_s: float, reason: str) -> None:
+    def _spend(self, now_s: float, member: Member, within_s: float, reason: str) -> None:
         member.move(Phase.SPENT, now_s)
         member.leave_by_s = now_s + within_s
         member.reason = reason
 
-    def _send_off(self, now_s: float, member: Member, delay_s: float, deadline_s: float, reason: str) -> None:
+    def _let_retire(self, now_s: float, member: Member, deadline_s: float, reason: str) -> None:
+        self._send_off(now_s, member, deadline_s, reason)
+        self._actions.append(TellRetire(member.seat, deadline_s, reason))
+
+    def _send_off(self, now_s: float, member: Member, deadline_s: float, reason: str) -> None:
         if member.phase is not Phase.LEAVING:
             member.move(Phase.LEAVING, now_s)
         member.leave_by_s = deadline_s + self._patience.late_s
         member.reason = reason
-        self._actions.append(TellDrain(member.seat, delay_s, deadline_s, reason))
 
     def _kill(self, now_s: float, member: Member, reason: str) -> None:
         member.move(Phase.KILLED, now_s)

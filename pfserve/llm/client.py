@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeAlias
 from urllib.request import getproxies, proxy_bypass
 
@@ -34,12 +34,14 @@ from pfserve.values.ambient import DEADLINE_S
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 Clock: TypeAlias = Callable[[], float]
+Answer: TypeAlias = tuple[int, bytes]  # status, body
 Pieces: TypeAlias = AsyncGenerator[object, None]
 
 _CONNECT_S = 5.0  # the OpenAI library's
 _SILENCE_S = 600.0  # the OpenAI library's; the request's own deadline usually comes first
 _KEEP_ALIVE_S = 60.0  # below the idle limits of the large services, above a flow's pauses
 _LINGER_S = 0.25
+_LARGEST_BYTES = 64 << 20  # of an answer of a service that is no model
 _TRANSPORT = (aiohttp.ClientError, OSError)  # OSError has TimeoutError and ConnectionError in it
 _USUAL = aiohttp.ClientTimeout(total=None, connect=_CONNECT_S, sock_read=_SILENCE_S)
 
@@ -88,6 +90,33 @@ class Client:
             raise unexpected(problem, endpoint.secrets) from problem
         finally:
             response.release()
+
+    async def fetch(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> Answer:
+        """One request to a service that is no model, and its whole answer, whatever it is. Nothing is tried again.
+
+        Raises:
+            ConnectionError, TimeoutError: there is no answer; the text names no more than the host.
+            ValueError: the answer is larger than any such service gives.
+        """
+        where = URL(url, encoded=False)
+        try:
+            async with self._opened().request(
+                method, where, data=data, headers=headers, proxy=self._proxy(where), allow_redirects=False
+            ) as response:
+                body = await response.content.read(_LARGEST_BYTES + 1)
+                while len(body) <= _LARGEST_BYTES and not response.content.at_eof():
+                    body += await response.content.readany()
+        except TimeoutError:
+            raise TimeoutError(f"{where.host} did not answer in time") from None
+        except _TRANSPORT as problem:
+            raise ConnectionError(f"{where.host}: {type(problem).__name__}") from problem
+        if len(body) > _LARGEST_BYTES:
+            raise ValueError(f"the answer of {where.host} is larger than {_LARGEST_BYTES} bytes")
+        return response.status, body
+
+    async def pause(self, delay_s: float) -> None:
+        """Wait before another try."""
+        await self._sleep(delay_s)
 
     async def stream(
         self,

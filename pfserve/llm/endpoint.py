@@ -11,7 +11,7 @@ from yarl import URL
 from pfserve import __version__
 from pfserve.config import snapshot
 from pfserve.errors import UserError
-from pfserve.values.identity import AI_SCOPE
+from pfserve.values.identity import ai_scope
 from pfserve.values.llm_parameters import AZURE, provider_of
 
 _OPENAI_URL = "https://api.openai.com/v1"
@@ -59,7 +59,7 @@ def _azure(connection: object) -> Endpoint:
         query=f"?api-version={quote(_field(connection, 'api_version'), safe='')}",
         headers={**_headers(), "api-key": key} if key else _headers(),
         secrets=_secrets(key),
-        scope="" if key else AI_SCOPE,
+        scope="" if key else ai_scope(_field(connection, "api_base")),
     )
 
 

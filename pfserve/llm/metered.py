@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pfserve.llm.bodies import Body
-from pfserve.llm.client import NODE_LIMITS, Client, Limits, Pieces
+from pfserve.llm.client import NODE_LIMITS, Answer, Client, Limits, Pieces
 from pfserve.llm.endpoint import Endpoint
 from pfserve.llm.metering import Meter
 
@@ -27,6 +27,14 @@ class MeteredClient:
         """Close the connections."""
         self._meter.close()
         await self._client.close()
+
+    async def fetch(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None) -> Answer:
+        """As :meth:`Client.fetch`; services that are no models have no tokens to count."""
+        return await self._client.fetch(method, url, headers, data)
+
+    async def pause(self, delay_s: float) -> None:
+        """As :meth:`Client.pause`."""
+        await self._client.pause(delay_s)
 
     async def answer(self, endpoint: Endpoint, api: str, body: Body, limits: Limits = NODE_LIMITS) -> object:
         """As :meth:`Client.answer`."""

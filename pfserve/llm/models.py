@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from pfserve.errors import RequestError, UserError
 from pfserve.llm.answers import chat_piece, chat_value, completion_piece, completion_value, embedding_value
 from pfserve.llm.bodies import chat_body, completion_body, may_call
-from pfserve.llm.client import Client
+from pfserve.llm.client import Answer, Client
 from pfserve.llm.endpoint import Endpoint, endpoint_of
 from pfserve.llm.metered import MeteredClient
 from pfserve.llm.problems import unexpected
 from pfserve.llm.prompty import Prompty
-from pfserve.plan import GIVEN_PROMPT, LlmCall, PromptyCall
+from pfserve.llm.tools import TOOLS, Asking
+from pfserve.plan import GIVEN_PROMPT, LlmCall, PromptyCall, ToolCall
 from pfserve.values.chat import PromptResult, escape_variables, join_lists, parse_messages
-from pfserve.values.llm_parameters import AZURE
+from pfserve.values.llm_parameters import AZURE, provider_of
 from pfserve.values.promptflow_errors import PromptflowException
 
 Ask: TypeAlias = Callable[..., Coroutine[Any, Any, object]]
@@ -45,12 +46,50 @@ class Models:
         """A prompty that is asked by this worker's client."""
         return Prompty(call, self._client)
 
-    def bind(self, call: LlmCall | PromptyCall) -> Ask:
+    def tool(
+        self,
+        identity: str,
+        template: Callable[..., str] | None = None,
+        escaped: tuple[str, ...] = (),
+        connection: object | None = None,
+    ) -> Ask:
+        """A built-in tool as an async function of its inputs, by keyword.
+
+        Raises:
+            KeyError: there is none of that id.
+        """
+        ask, of_models = TOOLS[identity]
+        asking = Asking(self, template, escaped, connection)
+
+        async def step(**arguments: object) -> object:
+            if not of_models:
+                return await ask(asking, **arguments)
+            with _told():
+                return await ask(asking, **arguments)
+
+        return step
+
+    async def fetch(self, method: str, url: str, headers: Mapping[str, str], data: bytes | None = None) -> Answer:
+        """One request over the pooled connections; raises as :meth:`Client.fetch`."""
+        return await self._client.fetch(method, url, headers, data)
+
+    async def pause(self, delay_s: float) -> None:
+        """Wait before another try."""
+        await self._client.pause(delay_s)
+
+    def _tool_step(self, call: ToolCall) -> Ask:
+        if provider_of(call.connection) and (scope := endpoint_of(call.connection).scope):
+            self._scopes.add(scope)
+        return self.tool(call.tool, call.template, call.escaped, call.connection)
+
+    def bind(self, call: LlmCall | PromptyCall | ToolCall) -> Ask:
         """The call as an async function of its arguments, by keyword.
 
         It gives a text (or None), the message as a dict if tools or functions were given, or an async generator of
         texts if ``stream`` was; that of a prompty what :meth:`Prompty.ask` does. It raises ``errors.UserError``.
         """
+        if isinstance(call, ToolCall):
+            return self._tool_step(call)
         return self._prompty_step(call) if isinstance(call, PromptyCall) else self._node_step(call)
 
     def _prompty_step(self, call: PromptyCall) -> Ask:

@@ -1,5 +1,5 @@
 """The master process: keeps generations of workers serving, through crashes, reloads and signals, and ends last."""
 
-from pfserve.master.master import run_master
+from pfserve.master.start import run_master
 
 __all__ = ["run_master"]

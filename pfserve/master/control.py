@@ -37,6 +37,7 @@ class _Client:
         self.connection = connection
         self.since_s = now_s
         self.waits = False  # has asked, and is answered later
+        self.waits_for_next = False  # not for the reload that is going on
 
     def fileno(self) -> int:
         return self.connection.fileno()
@@ -129,9 +130,20 @@ class Control:
         if client is not None:
             self._finish(client, ok=False, message=message)
 
+    def postpone(self, number: int) -> None:
+        """The reload that this client waits for has not begun: the end of the present one is not for it."""
+        client = self._clients.get(number)
+        if client is not None:
+            client.waits_for_next = True
+
+    def begin_reload(self) -> None:
+        """A generation starts: it is the one that everybody waits for."""
+        for client in self._clients.values():
+            client.waits_for_next = False
+
     def end_reload(self, *, ok: bool, message: str) -> None:
-        """The reload that clients wait for is over."""
-        for client in self._waiting():
+        """A reload is over: tell those who wait for it."""
+        for client in [client for client in self._waiting() if not client.waits_for_next]:
             self._finish(client, ok=ok, message=message)
 
     # -- steps

@@ -30,9 +30,11 @@ from pfserve.master.protocol import (
     FoundUnshareable,
     Kill,
     LeaderExited,
+    PostponeReload,
     RefuseReload,
     Tell,
     TellDrain,
+    TellRetire,
     Waits,
 )
 
@@ -43,7 +45,8 @@ class Phase(enum.Enum):
     COMPILING = "compiling"
     STARTING = "starting"  # compiled; its workers get ready
     LIVE = "live"
-    DRAINING = "draining"
+    RETIRING = "retiring"  # a younger one serves; gives its connections to that
+    DRAINING = "draining"  # the instance goes down
     KILLED = "killed"  # SIGKILL is sent to its leader
     ORPHANED = "orphaned"  # its leader is reaped, some of its workers may not be
 
@@ -51,12 +54,16 @@ class Phase(enum.Enum):
 MOVES: dict[Phase, frozenset[Phase]] = {
     Phase.COMPILING: frozenset({Phase.STARTING, Phase.KILLED, Phase.ORPHANED}),
     Phase.STARTING: frozenset({Phase.LIVE, Phase.DRAINING, Phase.KILLED, Phase.ORPHANED}),
-    Phase.LIVE: frozenset({Phase.DRAINING, Phase.KILLED, Phase.ORPHANED}),
+    Phase.LIVE: frozenset({Phase.RETIRING, Phase.DRAINING, Phase.KILLED, Phase.ORPHANED}),
+    Phase.RETIRING: frozenset({Phase.DRAINING, Phase.KILLED, Phase.ORPHANED}),
     Phase.DRAINING: frozenset({Phase.KILLED, Phase.ORPHANED}),
     Phase.KILLED: frozenset({Phase.ORPHANED}),
     Phase.ORPHANED: frozenset(),
 }
 """The legal moves of a generation. It is forgotten when all of its seats are empty."""
+
+
+_COMING = (Phase.COMPILING, Phase.STARTING)
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -91,7 +98,7 @@ class Generation:
         self.was_live = False
         self.waits = ""  # why the flow cannot be compiled yet: that is what it serves
         self.must_split = False  # user code forbids the fork: compile in each worker
-        self.deadline_s = 0.0  # 0 until it was told to drain
+        self.deadline_s = 0.0  # 0 until it was told to retire or to drain
         self.exit_code: int | None = None  # what it said it would exit with
         self.message = ""
         self.detail = ""
@@ -116,6 +123,7 @@ class Generations:
         self._retry_s = terms.first_retry_s
         self._retry_after_s = 0.0
         self._retried_s = 0.0
+        self._again = False  # one more reload, once the one in progress is over
         self._stopping = False
         self._reloading = False  # a reload was begun and its end is not told
         self._actions: list[Action] = []
@@ -143,10 +151,10 @@ class Generations:
     def wake_after_s(self, now_s: float) -> float:
         """How long the master may sleep if nothing happens, in seconds."""
         times = [g.since_s + self._terms.boot_timeout_s + self._terms.dump_s for g in self._in(Phase.COMPILING)]
-        times += [g.deadline_s + self._terms.late_s for g in self._in(Phase.DRAINING)]
+        times += [g.deadline_s + self._terms.late_s for g in self._in(Phase.RETIRING, Phase.DRAINING)]
         if self._wanted is not None and self._fork_after_s > now_s:
             times.append(self._fork_after_s)
-        if self.waits and not self._in(Phase.COMPILING, Phase.STARTING):
+        if self.waits and not self._in(*_COMING):
             times.append(self._retry_after_s)
         return min([1.0, *(max(0.0, time_s - now_s) for time_s in times)])
 
@@ -158,6 +166,7 @@ class Generations:
                 self._note(now_s, event)
         if not self._ended:
             self._find_late(now_s)
+            self._follow_up()
             self._try_again(now_s)
             self._fork(now_s)
         if self._stopping and not self._all and not self._ended:
@@ -202,7 +211,7 @@ class Generations:
         self._end_reload(0, "the server was asked to stop")
         self._actions.append(BeginDrain())
         deadline_s = now_s + self._terms.grace_s
-        for generation in self._in(Phase.LIVE, Phase.DRAINING, Phase.STARTING):
+        for generation in self._in(Phase.LIVE, Phase.RETIRING, Phase.STARTING):
             self._drain(now_s, generation, self._terms.drain_delay_s, deadline_s)
         for generation in self._in(Phase.COMPILING):
             self._kill(now_s, generation, "asked to stop before it was ready")
@@ -210,9 +219,11 @@ class Generations:
     def _note_reload(self, client: int) -> None:
         if self._stopping:
             self._refuse_reload(client, "the server is stopping")
-        elif self._wanted is not None or self._in(Phase.COMPILING, Phase.STARTING):
-            self._refuse_reload(client, "a generation is just getting ready")
-        else:
+        elif self._in(*_COMING):
+            self._again = True
+            self._actions.append(PostponeReload(client))
+            self._tell("another reload follows: a generation is just getting ready, and may have read the flow before")
+        elif self._wanted is None:  # else one is about to begin, and stands for both
             self._reloading = True
             self._wanted = self._terms.preload
             if self._free_block() is None:
@@ -235,7 +246,9 @@ class Generations:
         self._end_reload(ready.number, "")
         for old in self._in(Phase.LIVE):
             if old is not ready:
-                self._drain(now_s, old, 0.0, now_s + self._terms.request_timeout_s)
+                old.move(Phase.RETIRING, now_s)
+                old.deadline_s = now_s + self._terms.request_timeout_s
+                self._actions.append(TellRetire(old.number, old.deadline_s))
 
     def _note_leader_exit(self, now_s: float, gone: Generation, how: str) -> None:
         gone.move(Phase.ORPHANED, now_s)
@@ -264,7 +277,7 @@ class Generations:
             self._tell(f"{len(self._deaths)} leaders died within {self._terms.window_s:g} s")
             self._exit(CrashLoopError.exit_code)
             return
-        if self._in(Phase.COMPILING, Phase.STARTING):  # of a reload: it will take over
+        if self._in(*_COMING):  # of a reload: it will take over
             return
         self._wanted = self._terms.preload
         if len(self._deaths) > 1:
@@ -282,18 +295,25 @@ class Generations:
             if late_s >= self._terms.dump_s:
                 generation.message = f"the flow was not imported and compiled within {self._terms.boot_timeout_s:g} s"
                 self._kill(now_s, generation, generation.message)
-        for generation in self._in(Phase.DRAINING):
+        for generation in self._in(Phase.RETIRING, Phase.DRAINING):
             if now_s >= generation.deadline_s + self._terms.late_s:
                 self._kill(now_s, generation, "did not finish by its deadline")
 
     def _try_again(self, now_s: float) -> None:
         """Fork a leader that may find what the one that serves waits for."""
-        busy = self._stopping or self._wanted is not None or self._in(Phase.COMPILING, Phase.STARTING)
+        busy = self._stopping or self._wanted is not None or self._in(*_COMING)
         if busy or not self.waits or now_s < self._retry_after_s:
             return
         self._wanted = self._terms.preload
         self._retry_s = min(2 * self._retry_s, self._terms.longest_retry_s)
         self._retried_s, self._retry_after_s = now_s, now_s + self._retry_s
+
+    def _follow_up(self) -> None:
+        """Begin the reload that was asked for while another was in progress."""
+        if self._again and self._wanted is None and not self._stopping and not self._in(*_COMING):
+            self._again = False
+            self._reloading = True
+            self._wanted = self._terms.preload
 
     def _fork(self, now_s: float) -> None:
         block = self._free_block()
@@ -307,10 +327,8 @@ class Generations:
     # -- steps
 
     def _drain(self, now_s: float, generation: Generation, delay_s: float, deadline_s: float) -> None:
-        if generation.phase is not Phase.DRAINING:
-            generation.move(Phase.DRAINING, now_s)
-            generation.deadline_s = deadline_s
-        generation.deadline_s = min(generation.deadline_s, deadline_s)
+        generation.move(Phase.DRAINING, now_s)
+        generation.deadline_s = min(generation.deadline_s or deadline_s, deadline_s)
         self._actions.append(TellDrain(generation.number, delay_s, generation.deadline_s))
 
     def _kill(self, now_s: float, generation: Generation, reason: str) -> None:
@@ -318,7 +336,7 @@ class Generations:
         self._actions.append(Kill(generation.number, reason))
 
     def _kill_all(self, now_s: float, reason: str) -> None:
-        for generation in self._in(Phase.COMPILING, Phase.STARTING, Phase.LIVE, Phase.DRAINING):
+        for generation in self._in(*_COMING, Phase.LIVE, Phase.RETIRING, Phase.DRAINING):
             self._kill(now_s, generation, reason)
 
     def _refuse_reload(self, client: int, reason: str) -> None:

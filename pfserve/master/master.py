@@ -18,20 +18,18 @@ import msgspec
 
 from pfserve import __version__
 from pfserve.config import ServeConfig
-from pfserve.leader import Post, describe_exit, lead
+from pfserve.leader import Post, describe_exit
 from pfserve.master import protocol as p
 from pfserve.master.control import Control
 from pfserve.master.generations import Generations, Phase, Terms
 from pfserve.master.kin import children, end_all
-from pfserve.master.listeners import bind, bind_admin, port_of, url_of
-from pfserve.master.pidfile import pidfile
+from pfserve.master.listeners import port_of, url_of
 from pfserve.master.reign import Reign, is_gone
 from pfserve.master.scribe import Scribe
 from pfserve.master.watchman import Watchman
 from pfserve.region import Departure, Fact, PlanFacts, Region, SeatState
 from pfserve.region.watch import HeldLockWatch
 from pfserve.telemetry.admin import Admin
-from pfserve.telemetry.logs import configure
 from pfserve.telemetry.vitals import Vitals
 from pfserve.worker.bell import Bell
 from pfserve.worker.channel import Channel, channel_pair
@@ -41,10 +39,8 @@ from pfserve.worker.lifeline import (
     Closable,
     adopt_orphans,
     fork_child,
-    hold_standard_descriptors,
-    raise_descriptor_limit,
 )
-from pfserve.worker.messages import Compiled, Drain, Ready
+from pfserve.worker.messages import Compiled, Drain, Ready, Retire
 
 _log = logging.getLogger("pfserve")
 _NS = 1_000_000_000
@@ -64,45 +60,8 @@ class Sockets(NamedTuple):
     admin: tuple[socket.socket, ...]
 
 
-def run_master(config: ServeConfig, boot_leader: BootLeader = lead) -> int:
-    """Serve until asked to stop; give the exit code. ``boot_leader`` is the life of a leader, run in its own process.
-
-    Raises:
-        PortError: an address cannot be bound.
-        ConfigError: the pid file cannot be written.
-        BootError: this machine's C library lacks the lock of the shared region.
-    """
-    started_s = time.monotonic()
-    hold_standard_descriptors()
-    raise_descriptor_limit()
-    _open_log(config)
-    listeners = bind(config.host, config.port)
-    is_default = _origin(config, "admin_port") == "default"
-    sockets = Sockets(listeners, bind_admin(config.admin_host, config.admin_port, listeners, is_default=is_default))
-    region = Region(config.max_concurrent_requests, BLOCKS * _block_size(config), BLOCKS)
-    with pidfile(config.pidfile, config.origins.get("pidfile", "")):
-        return Master(config, sockets, region, boot_leader, started_s).run()
-
-
-def _open_log(config: ServeConfig) -> None:
-    configure(config.log_format, config.log_level, pattern=config.log_pattern, date_pattern=config.log_date_pattern)
-    for line in config.warnings:
-        _log.warning("%s", line)
-    for line in config.notices:
-        _log.info("%s", line)
-    _log.info(
-        "%d workers (%s) with %d threads (%s); at most %d requests inside (%s)",
-        *(config.workers, _origin(config, "workers")),
-        *(config.threads, _origin(config, "threads")),
-        *(config.max_concurrent_requests, _origin(config, "max_concurrent_requests")),
-    )
-
-
-def _origin(config: ServeConfig, name: str) -> str:
-    return config.origins.get(name, "default")
-
-
-def _block_size(config: ServeConfig) -> int:
+def block_size(config: ServeConfig) -> int:
+    """How many seats a generation has."""
     return config.workers + SPARE_SEATS
 
 
@@ -279,6 +238,7 @@ class Master:
                     self._vacate(seat)
             if all(self._region.states[seat] == SeatState.EMPTY for seat in reign.seats):
                 del self._reigns[reign.generation]
+                _log.info("generation %d: ended", reign.generation)
                 self._events.append(p.Emptied(reign.generation))
 
     def _hand_over(self) -> None:
@@ -315,9 +275,9 @@ class Master:
                 self._region.draining = True
                 _log.info("asked to stop: draining, %d requests inside", sum(self._region.tickets))
             case p.TellDrain(generation, delay_s, deadline_s):
-                reign = self._reigns.get(generation)  # it may have ended in this very turn
-                if reign is not None and reign.channel is not None:
-                    reign.channel.send(Drain(delay_s, int(deadline_s * _NS)))
+                self._send(generation, Drain(delay_s, int(deadline_s * _NS)))
+            case p.TellRetire(generation, deadline_s):
+                self._send(generation, Retire(int(deadline_s * _NS)))
             case p.Dump(generation):
                 _log.error("%s: still compiling; its stacks follow", self._name(generation))
                 self._signal(generation, STACK_SIGNAL)
@@ -327,13 +287,14 @@ class Master:
             case p.Tell(text):
                 _log.warning("%s", text)
                 self._control.tell(text)
-            case p.RefuseReload() | p.EndReload():
+            case p.RefuseReload() | p.PostponeReload() | p.EndReload():
                 self._answer_reload(action)
             case p.Exit(exit_code):
                 self._exit_code = exit_code
 
     def _fork(self, generation: int, block: int, preload: bool) -> None:
-        size = _block_size(self._config)
+        self._control.begin_reload()
+        size = block_size(self._config)
         seats = range(block * size, (block + 1) * size)
         ours, theirs = channel_pair()
         post = Post(
@@ -362,18 +323,27 @@ class Master:
         self._bell.watch(ours)
         _log.info("%s: started", self._name(generation))
 
-    def _answer_reload(self, action: p.RefuseReload | p.EndReload) -> None:
-        if isinstance(action, p.RefuseReload):
-            self._control.refuse(action.client, action.reason)
-            return
-        generation, failure = action.generation, action.failure
-        self._scribe.count(Fact.RELOADS_FAILED if failure else Fact.RELOADS_OK)
-        self._control.end_reload(ok=not failure, message=failure or f"generation {generation} serves")
+    def _answer_reload(self, action: p.RefuseReload | p.PostponeReload | p.EndReload) -> None:
+        match action:
+            case p.RefuseReload(client, reason):
+                self._control.refuse(client, reason)
+            case p.PostponeReload(client):
+                self._control.postpone(client)
+            case p.EndReload(generation, failure):
+                self._scribe.count(Fact.RELOADS_FAILED if failure else Fact.RELOADS_OK)
+                if not generation:  # nor will there be another
+                    self._control.begin_reload()
+                self._control.end_reload(ok=not failure, message=failure or f"generation {generation} serves")
 
     def _lead(self, post: Post) -> int:
         """The life of a leader. Runs in its process."""
         self._region.lock.on_stuck = None  # the master kills, nobody else
         return self._boot_leader(post)
+
+    def _send(self, generation: int, order: Drain | Retire) -> None:
+        reign = self._reigns.get(generation)  # it may have ended in this very turn
+        if reign is not None and reign.channel is not None:
+            reign.channel.send(order)
 
     def _signal(self, generation: int, number: int) -> None:
         reign = self._reigns.get(generation)

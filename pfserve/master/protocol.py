@@ -91,10 +91,17 @@ class BeginDrain(msgspec.Struct, frozen=True):
 
 
 class TellDrain(msgspec.Struct, frozen=True):
-    """Tell the leader to drain its generation."""
+    """Tell the leader to drain its generation: the instance goes down."""
 
     generation: int
     delay_s: float
+    deadline_s: float
+
+
+class TellRetire(msgspec.Struct, frozen=True):
+    """Tell the leader to retire its generation: the next one has taken over."""
+
+    generation: int
     deadline_s: float
 
 
@@ -124,6 +131,12 @@ class RefuseReload(msgspec.Struct, frozen=True):
     reason: str
 
 
+class PostponeReload(msgspec.Struct, frozen=True):
+    """The reload that the client waits for begins with the next :class:`Fork`."""
+
+    client: int
+
+
 class EndReload(msgspec.Struct, frozen=True):
     """The reload that is going on is over. ``failure`` is empty if the generation serves."""
 
@@ -137,7 +150,9 @@ class Exit(msgspec.Struct, frozen=True):
     exit_code: int
 
 
-Action = Fork | BeginDrain | TellDrain | Dump | Kill | Tell | RefuseReload | EndReload | Exit
+Action = (
+    Fork | BeginDrain | TellDrain | TellRetire | Dump | Kill | Tell | RefuseReload | PostponeReload | EndReload | Exit
+)
 
 
 # -- From the words of a leader --------------------------------------------------------------------

@@ -14,6 +14,7 @@ _LIVES = {
     Phase.COMPILING: Life.COMPILING,
     Phase.STARTING: Life.STARTING,
     Phase.LIVE: Life.LIVE,
+    Phase.RETIRING: Life.RETIRING,
     Phase.DRAINING: Life.DRAINING,
     Phase.KILLED: Life.ENDING,
     Phase.ORPHANED: Life.ENDING,

@@ -19,8 +19,8 @@ _log = logging.getLogger("pfserve")
 BootMonitor = Callable[[Watch], int]
 
 FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 30.0
-OLD_ENOUGH_S = 60.0  # a monitor that lived so long died of something new
+LONGEST_PAUSE_S = 5.0  # an orchestrator that probes the admin port gives up after some 30 s
+OLD_ENOUGH_S = 10.0  # a monitor that lived so long died of something new
 
 
 class Pauses:

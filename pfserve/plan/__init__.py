@@ -21,6 +21,7 @@ from pfserve.plan.plan import (
     Returned,
     Step,
     StepKind,
+    ToolCall,
     Waiting,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "Returned",
     "Step",
     "StepKind",
+    "ToolCall",
     "Waiting",
     "diagram",
     "explain",

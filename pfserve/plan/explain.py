@@ -56,7 +56,8 @@ def _step(step: Step) -> Iterator[str]:
     if step.construct is not None:
         yield "      of an object that every worker makes for itself"
     if step.call is not None:
-        yield f"      asks {getattr(step.call.connection, 'name', None)} for {step.call.api}"
+        asked = getattr(step.call.connection, "name", None)
+        yield f"      asks {asked} for {step.call.api}" if asked else f"      asks for {step.call.api}"
     if step.guard is not None:
         yield f"      only if {step.guard.when.text} == {step.guard.equals!r}"
     for argument in step.arguments:

@@ -38,6 +38,7 @@ class StepKind(enum.Enum):
     PYTHON = "python"
     PROMPT = "prompt"
     LLM = "llm"
+    TOOL = "tool"  # a built-in one that has no prompt
     PROMPTY = "prompty"
 
 
@@ -129,6 +130,23 @@ class PromptyCall(msgspec.Struct, frozen=True):
         return bool(self.parameters.get("stream")) and not self.reads_json
 
 
+class ToolCall(msgspec.Struct, frozen=True):
+    """What a built-in tool asks of a service. Data only.
+
+    ``template`` is that of its prompt, if it has one; ``escaped`` as in :class:`LlmCall`.
+    """
+
+    tool: str  # its id
+    connection: object | None  # of pfserve.values.connections, if the author names one
+    template: Callable[..., str] | None
+    escaped: tuple[str, ...]
+
+    @property
+    def api(self) -> str:
+        """What people call it."""
+        return self.tool.rpartition(".")[2]
+
+
 class Step(msgspec.Struct, frozen=True):
     """One node, ready to call: ``function(**arguments)`` goes into ``frame[result]``.
 
@@ -147,7 +165,7 @@ class Step(msgspec.Struct, frozen=True):
     needs: tuple[int, ...]  # indexes of the steps whose results it reads, ascending
     guard: Guard | None
     source: str  # file:line of the node, for people
-    call: LlmCall | PromptyCall | None = None
+    call: LlmCall | PromptyCall | ToolCall | None = None
     construct: Callable[[], Callable[..., object]] | None = None
     wraps: bool = False  # whatever it raises is told as its failure, promptflow's own exceptions too
 
@@ -167,7 +185,7 @@ class InputSpec(msgspec.Struct, frozen=True):
     ``convert(value)`` applies the type's coercions (contract section 3.3) and raises ``errors.UserError``.
     ``default`` is already converted; ``required`` means that there is none that could be used; ABSENT that the code has
     its own. ``images`` puts images in the place of what stands for them in a converted value (contract section 3.6);
-    None where there can be none.
+    None where there can be none. ``refusal`` is what a request is told that would need a default of the wrong type.
     """
 
     name: str
@@ -176,6 +194,7 @@ class InputSpec(msgspec.Struct, frozen=True):
     default: object
     convert: Callable[[object], object]
     images: Callable[[object], object] | None = None
+    refusal: str = ""
 
 
 class OutputSpec(msgspec.Struct, frozen=True):
@@ -228,10 +247,10 @@ class Plan(msgspec.Struct, frozen=True):
         """The number of slots of a request's frame."""
         return len(self.inputs) + len(self.literals) + len(self.steps) + (self.streaming is not None)
 
-    def streaming_models(self) -> list[tuple[LlmCall | PromptyCall, object]]:
+    def streaming_models(self) -> list[tuple[LlmCall | PromptyCall | ToolCall, object]]:
         """The model calls that may be streamed, each with the model or deployment that the author gives it."""
         first = len(self.inputs)
-        found: list[tuple[LlmCall | PromptyCall, object]] = []
+        found: list[tuple[LlmCall | PromptyCall | ToolCall, object]] = []
         for step in self.steps:
             if isinstance(step.call, PromptyCall):
                 found += [(step.call, step.call.model)] if step.call.streams else []

@@ -184,8 +184,9 @@ class Life(enum.IntEnum):
     COMPILING = 1
     STARTING = 2
     LIVE = 3
-    DRAINING = 4
-    ENDING = 5  # its leader is dead or about to be
+    RETIRING = 4
+    DRAINING = 5
+    ENDING = 6  # its leader is dead or about to be
 
 
 class PlanFacts(msgspec.Struct, frozen=True):

@@ -5,7 +5,8 @@ Nothing here knows the server that calls it; what it answers is made by pure fun
 """
 
 from pfserve.stub.connections import stub_connection
+from pfserve.stub.latency import parse_latency
 from pfserve.stub.run import open_listener, run_stub, url_of
 from pfserve.stub.settings import StubSettings
 
-__all__ = ["StubSettings", "open_listener", "run_stub", "stub_connection", "url_of"]
+__all__ = ["StubSettings", "open_listener", "parse_latency", "run_stub", "stub_connection", "url_of"]

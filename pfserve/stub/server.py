@@ -140,9 +140,10 @@ class StubServer:
         if chance.chance(self._settings.failure_rate):
             raise deliberate(self._settings.failure_status)
         is_cut = wish is not None or chance.chance(self._settings.cut_rate)
+        first_s = began_s + self._settings.latency.draw(Dice(self._settings.seed, b"latency %d" % self._seen))
         if reply.is_stream:
-            return await self._stream(request, reply, began_s, headers, is_cut=is_cut)
-        return await self._whole(request, reply, began_s, headers, is_cut=is_cut)
+            return await self._stream(request, reply, first_s, headers, is_cut=is_cut)
+        return await self._whole(request, reply, first_s, headers, is_cut=is_cut)
 
     def _authenticate(self, request: web.BaseRequest) -> None:
         if not (wanted := self._settings.api_key):
@@ -152,9 +153,9 @@ class StubServer:
             raise unauthorized()
 
     async def _whole(
-        self, request: web.BaseRequest, reply: Reply, began_s: float, headers: dict[str, str], *, is_cut: bool
+        self, request: web.BaseRequest, reply: Reply, first_s: float, headers: dict[str, str], *, is_cut: bool
     ) -> web.StreamResponse:
-        await _sleep_until(self._due_s(began_s, max(0, reply.tokens - 1)))
+        await _sleep_until(self._due_s(first_s, max(0, reply.tokens - 1)))
         body = next(reply.steps)
         if not is_cut:
             return web.Response(body=body, headers=_JSON | headers)
@@ -164,23 +165,23 @@ class StubServer:
         return _broken_off(request, response)
 
     async def _stream(
-        self, request: web.BaseRequest, reply: Reply, began_s: float, headers: dict[str, str], *, is_cut: bool
+        self, request: web.BaseRequest, reply: Reply, first_s: float, headers: dict[str, str], *, is_cut: bool
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers=_EVENTS | headers)
-        await _sleep_until(began_s + self._settings.latency_s)
+        await _sleep_until(first_s)
         await response.prepare(request)
         for beat, step in enumerate(reply.steps):
             if is_cut and beat > reply.tokens // 2:
                 return _broken_off(request, response)
-            await _sleep_until(self._due_s(began_s, min(beat, reply.tokens - 1)))
+            await _sleep_until(self._due_s(first_s, min(beat, reply.tokens - 1)))
             await response.write(step)
         await response.write_eof()
         return response
 
-    def _due_s(self, began_s: float, beat: int) -> float:
-        """When the token of a beat is generated."""
+    def _due_s(self, first_s: float, beat: int) -> float:
+        """When the token of a beat is generated; the first one's time is ``first_s``."""
         rate = self._settings.tokens_per_s
-        return began_s + self._settings.latency_s + (beat / rate if rate else 0.0)
+        return first_s + (beat / rate if rate else 0.0)
 
 
 async def _sleep_until(due_s: float) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
+from pfserve.stub.latency import Constant, Latency
+
 
 class StubSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The behaviour of one stub. The defaults answer everything at once."""
 
     seed: int = 0  # another seed, other answers
-    latency_s: float = 0.0  # until the first token
+    latency: Latency = Constant()  # until the first token
     tokens_per_s: float = 0.0  # of each answer, after the first token; 0: all at once
     answer_tokens: int = 0  # length of a text answer; 0: 16 to 40, by the request
     requests_per_minute: int = 0  # 0: no limit

@@ -12,7 +12,9 @@ from pfserve.values.roles import ROLES, PromptResult, escape_roles, escape_varia
 __all__ = [
     "ROLES",
     "ListText",
+    "Message",
     "PromptResult",
+    "invalid_role",
     "escape_roles",
     "escape_variables",
     "join_lists",
@@ -71,7 +73,7 @@ def parse_messages(
     marks = list(separators(text, roles))
     head = text[: marks[0].start if marks else len(text)].strip()
     if head:
-        raise UserError(_invalid_role(restore_roles(head.lower(), escapes), roles))
+        raise UserError(invalid_role(restore_roles(head.lower(), escapes), roles))
     ends = [*(mark.start for mark in marks[1:]), len(text)]
     return [
         _message(text[mark.role_start : mark.role_end].lower(), text[mark.end : end].strip(), escapes, images)
@@ -129,7 +131,8 @@ def _literal(text: str) -> object:
         return None
 
 
-def _invalid_role(found: str, roles: tuple[str, ...]) -> str:
+def invalid_role(found: str, roles: tuple[str, ...]) -> str:
+    """The message about a prompt that begins with something else than a role."""
     delimiters = ",".join(f"'{role}:\\n'" for role in roles)
     return (
         "The Chat API requires a specific format for prompt definition, and the prompt should include separate lines "

@@ -85,6 +85,9 @@ class StrongTypeConnection(Connection):
             if name in values:
                 values[name] = value
                 return
+        if name == "api_key":
+            self.secrets[name] = value
+            return
         super().__setattr__(name, value)
 
 
@@ -98,7 +101,7 @@ class AadConnection(StrongTypeConnection):
     @property
     def by_key(self) -> bool:
         """Whether the key opens the connection; else a token does."""
-        return "api_key" in self.secrets
+        return str(self.configs["auth_mode"]).lower() == "key"
 
     def get_token(self) -> str:
         """A fresh token for the service, of this process's Azure identity.
@@ -106,11 +109,11 @@ class AadConnection(StrongTypeConnection):
         Raises:
             ImportError: azure-identity is not installed.
         """
-        return identity.token(identity.AI_SCOPE)
+        return identity.token(identity.ai_scope(self.configs.get("api_base") or self.configs.get("endpoint")))
 
     def __getattr__(self, name: str) -> object:
-        if name == "api_key" and "secrets" in self.__dict__ and self.configs.get("auth_mode") != "key":
-            return self.secrets.get(name)
+        if name == "api_key" and "secrets" in self.__dict__ and not self.by_key:
+            return None
         return super().__getattr__(name)
 
 

@@ -14,8 +14,8 @@ import msgspec
 
 from pfserve.config.snapshot import snapshot
 
-AI_SCOPE = "https://cognitiveservices.azure.com/.default"
-"""What tokens for Azure OpenAI, Azure AI Services and Azure AI Search are for."""
+_AI_SCOPE = "https://cognitiveservices.azure{}/.default"
+_CLOUDS = (".us", ".cn")  # of Azure; every other address is of the public cloud, or of one's own in front of it
 
 _KNOWN_AUTHORITIES = (
     "login.microsoftonline.com",
@@ -34,6 +34,15 @@ class AccessToken(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<AccessToken until {self.expires_s:.0f}>"
+
+
+def ai_scope(address: object) -> str:
+    """What a token for Azure OpenAI, Azure AI Services or Azure AI Search at this address has to be for."""
+    try:
+        host = urlsplit(str(address)).hostname or ""
+    except ValueError:  # no address: whoever calls it will be told
+        host = ""
+    return _AI_SCOPE.format(next((cloud for cloud in _CLOUDS if host.endswith(f".azure{cloud}")), ".com"))
 
 
 def access_token(scope: str) -> AccessToken:

@@ -30,7 +30,10 @@ def too_slow(received: int, elapsed_s: float, limits: Limits) -> str | None:
 
 
 class Bodies:
-    """Receives bodies, and bounds the bytes of those that are on their way, over all connections of the worker."""
+    """Receives bodies, and bounds what has come of those that are not complete, over all connections of the worker.
+
+    What is only announced takes no memory, and counts for nothing.
+    """
 
     def __init__(self, limits: Limits, clock: Callable[[], float], row: Callable[[float], Row]) -> None:
         self._limits = limits
@@ -52,39 +55,34 @@ class Bodies:
             body = payload.read_nowait()
             self._check_size(len(body))
             return body
-        announced = exchange.body_length() or 0
-        self._check_size(announced)
-        self._take(announced)
+        self._check_size(exchange.body_length() or 0)
         if exchange.expects_continue:
             exchange.connection.send_continue()
         watch = _Watch(payload, self._limits, self._checks, exchange.arrived_s)
-        taken = announced
         chunks: list[bytes] = []
         try:
             while chunk := await payload.readany():
                 chunks.append(chunk)
                 watch.received += len(chunk)
-                if watch.received > taken:
-                    self._check_size(watch.received)
-                    self._take(watch.received - taken)
-                    taken = watch.received
+                self.in_flight_bytes += len(chunk)
+                self._check_size(watch.received)
+                self._check_in_flight()
             return b"".join(chunks)
         finally:
             watch.stop()
-            self.in_flight_bytes -= taken
+            self.in_flight_bytes -= watch.received
 
     def _check_size(self, size: int) -> None:
         if size > self._limits.body_bytes:
             raise PayloadTooLarge(f"The body is larger than {self._limits.body_bytes} bytes, the body limit.")
 
-    def _take(self, size: int) -> None:
-        if self.in_flight_bytes + size > self._limits.bodies_in_flight_bytes:
+    def _check_in_flight(self) -> None:
+        if self.in_flight_bytes > self._limits.bodies_in_flight_bytes:
             raise Unavailable(
                 "Too many bytes of request bodies are being received at the moment. Try again shortly.",
                 headers={"Retry-After": "1"},
                 cause="bodies",
             )
-        self.in_flight_bytes += size
 
 
 class _Watch:

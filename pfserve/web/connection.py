@@ -8,22 +8,20 @@ bytes, and what precedes garbage is answered before the garbage is met.
 from __future__ import annotations
 
 import asyncio
-import enum
 import os
 import socket
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs
-from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-from aiohttp.http_parser import HttpRequestParser
 from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.tcp_helpers import tcp_keepalive
 
-from pfserve.errors import BadRequest, RequestError, RequestTimeout
-from pfserve.web.encode import encode_error
+from pfserve.errors import RequestError, RequestTimeout
 from pfserve.web.exchange import Exchange
-from pfserve.web.heads import JSON
+from pfserve.web.leftover import behind, behind_body
+from pfserve.web.parser import garbage, head_size, new_parser
+from pfserve.web.state import BETWEEN, State
+from pfserve.web.wire import Wire
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
@@ -31,53 +29,34 @@ if TYPE_CHECKING:
 
     from pfserve.web.service import Service
 
-_READ_BUFFER_BYTES = 256 * 1024
 _HELD_BYTES = 64 * 1024  # pipelined bytes taken in while a request is being served
 _JOINED_BYTES = 64 * 1024  # replies up to this size are copied behind their head to be one piece
 _JAVA_UPGRADE = "h2c"  # Java's client asks for it on every new connection, and does not mind being ignored
-_MAX_HEADERS = 1 << 16  # no bound of its own: the size of the head is bounded
 
 
-class State(enum.Enum):
-    """What a connection is doing. Every state may also end in CLOSED, by the client or by a deadline."""
-
-    IDLE = "idle"  # no byte of a next request has come  → HEAD, BUSY
-    HEAD = "head"  # a part of a head has come  → BUSY, LINGERING
-    BUSY = "busy"  # an exchange is going on  → IDLE, DRAINING, FLUSHING, LINGERING
-    DRAINING = "draining"  # answered; the rest of a small body is thrown away  → IDLE, FLUSHING, LINGERING
-    FLUSHING = "flushing"  # answered; the client does not take the answer yet  → IDLE
-    LINGERING = "lingering"  # will be closed; what still comes is thrown away, so that the last reply is not lost
-    CLOSED = "closed"
-
-
-class Connection(BaseProtocol):
+class Connection(Wire):
     """The protocol of one accepted socket. Made by :meth:`pfserve.web.Service.protocol`."""
 
-    __slots__ = ("_head_bytes", "_held", "_idle_bytes", "_pumping", "_rest", "exchange", "service", "since_s", "state")
+    __slots__ = (
+        "_held", "_idle_bytes", "_knows_raw", "_pumping", "_raw", "_received", "_rest", "exchange",
+        "service", "state",
+    )  # fmt: skip
 
-    def __init__(self, service: Service) -> None:
-        head_bytes = service.settings.limits.head_bytes
-        parser = HttpRequestParser(
-            self,
-            service.loop,
-            _READ_BUFFER_BYTES,
-            max_line_size=head_bytes,
-            max_field_size=head_bytes,
-            max_headers=_MAX_HEADERS,
-            auto_decompress=False,
-            max_msg_queue_size=1,
-        )
-        super().__init__(service.loop, parser)
+    def __init__(self, service: Service, received: bytes = b"") -> None:
+        super().__init__(service.loop, new_parser(self, service.loop, service.settings.limits.head_bytes))
         # of the connection
         self.service = service
         self.state = State.IDLE
         self.since_s = service.clock()  # when the state was entered
-        self._held = b""  # bytes behind the request being served
+        self._received = received  # before this process had the connection
+        self._raw = b""  # what the parser has of the next request
+        self._knows_raw = True  # whether that is all of it
+        self._held = b""  # bytes behind the request being served, and behind those
         self._pumping = False
-        self._rest: StreamReader | None = None  # what is thrown away while DRAINING
+        self._unsent = 0
+        self._rest: Exchange | None = None  # whose body is thrown away while DRAINING
         # of the request
         self.exchange: Exchange | None = None
-        self._head_bytes = 0  # of an incomplete head
         self._idle_bytes = 0  # within a body, since the last byte that belongs to it
 
     # -- The transport calls -----------------------------------------------------------------------
@@ -86,8 +65,10 @@ class Connection(BaseProtocol):
         """A client is there."""
         super().connection_made(transport)
         assert self.transport is not None
-        tcp_keepalive(self.transport)
-        self.service.connections.add(self)
+        self.service.greet(self)
+        if self._received:
+            received, self._received = self._received, b""
+            self.data_received(received)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client is gone, or was sent away."""
@@ -112,9 +93,10 @@ class Connection(BaseProtocol):
             if exchange.payload.is_eof():
                 self._hold(data)
             else:
-                self._take_body(exchange.payload, data)
+                self._take_body(exchange, data)
         elif state is State.DRAINING:
-            self._parse(data)
+            assert self._rest is not None
+            self._feed_body(self._rest, data)
             self._drained()
         elif state is State.FLUSHING:
             self._hold(data)
@@ -155,21 +137,27 @@ class Connection(BaseProtocol):
             self._garbage(problem)
             return False
         if messages:
-            self._begin(*messages[0], len(data))
+            self._begin(*messages[0], data)
             return True
         if upgraded:  # behind a request to switch protocols, which nobody here does
             self.close()
-        elif self.exchange is None and data and self.state is not State.DRAINING:
-            self._await_head(len(data))
+        elif self.exchange is None and (data or self._raw) and self.state is not State.DRAINING:
+            self._await_head(data)
         return False
 
-    def _begin(self, message: RawRequestMessage, payload: StreamReader, size: int) -> None:
+    def _begin(self, message: RawRequestMessage, payload: StreamReader, data: bytes) -> None:
         service = self.service
         limit = service.settings.limits.head_bytes
-        if self._head_bytes:
+        if self._raw:
             service.head_deadlines.discard(self)
-            size += self._head_bytes
-            self._head_bytes = 0
+            data = self._raw + data
+        size = len(data)
+        head_end = data.find(b"\r\n\r\n")
+        if head_end + 4 + payload.total_bytes == size:  # the usual case
+            self._raw = b""
+            self._knows_raw = True
+        else:
+            self._set_raw(behind(data, message, payload.total_bytes, payload.is_eof()))
         self.state = State.BUSY
         self._idle_bytes = 0
         exchange = Exchange(self, message, payload, service.ids.of(message.headers), service.clock())
@@ -178,29 +166,44 @@ class Connection(BaseProtocol):
             exchange.close = True
         if message.chunked and message.version < (1, 1):  # who passed it on may have seen other bounds (RFC 9112, 6.1)
             exchange.close = True
-        if size > limit and _head_size(message) > limit:
+        if size > limit and head_size(message) > limit:
             service.refuse_head(exchange, service.head_too_large())
         elif payload is EMPTY_PAYLOAD and exchange.body_length():  # 2**64 - 1: aiohttp's own mark for no length
             service.refuse_head(exchange, service.body_too_large())
         else:
             service.begin(exchange)
 
-    def _take_body(self, payload: StreamReader, data: bytes) -> None:
+    def _take_body(self, exchange: Exchange, data: bytes) -> None:
         """Go on with a body. What adds nothing to it is bounded: the parser keeps trailers."""
+        payload = exchange.payload
         before = payload.total_bytes
-        self._parse(data)
+        self._feed_body(exchange, data)
         self._idle_bytes = 0 if payload.total_bytes > before else self._idle_bytes + len(data)
         if self._idle_bytes > self.service.settings.limits.head_bytes and self.exchange is not None:
             self._fail_body(self.exchange, self.service.head_too_large())
 
-    def _await_head(self, size: int) -> None:
+    def _feed_body(self, exchange: Exchange, data: bytes) -> None:
+        payload = exchange.payload
+        before = payload.total_bytes
+        self._parse(data)
+        if payload.is_eof():
+            self._set_raw(behind_body(data, exchange.message, (exchange.body_length() or 0) - before))
+
+    def _set_raw(self, raw: bytes | None) -> None:
+        self._knows_raw = raw is not None
+        self._raw = raw or b""
+
+    def _await_head(self, data: bytes) -> None:
         limits = self.service.settings.limits
+        raw = self._raw = self._raw + data
+        if not raw.strip(b"\r\n"):  # empty lines between two requests
+            self._raw = b""
+            return
         if self.state is State.IDLE:
             self.state = State.HEAD
             self.since_s = self.service.clock()
             self.service.head_deadlines.add(self, self.since_s)
-        self._head_bytes += size
-        if self._head_bytes > limits.head_bytes:
+        if len(raw) > limits.head_bytes:
             self._reject(self.service.head_too_large())
 
     def expire(self, _now_s: float) -> None:
@@ -213,12 +216,7 @@ class Connection(BaseProtocol):
 
     def _garbage(self, problem: Exception) -> None:
         """What came is not HTTP."""
-        error: RequestError
-        if isinstance(problem, LineTooLong):
-            error = self.service.head_too_large()
-        else:
-            reason = str(getattr(problem, "message", problem)).partition("\n")[0].strip(" :")[:200]
-            error = BadRequest(f"The connection's data is not a valid HTTP/1.1 request: {reason or 'unknown'}.")
+        error = self.service.head_too_large() if isinstance(problem, LineTooLong) else garbage(problem)
         if self.state is State.DRAINING:  # answered already
             self.close()
         elif self.exchange is None:
@@ -235,14 +233,7 @@ class Connection(BaseProtocol):
         """Answer what never became a request, and close."""
         self.service.head_deadlines.discard(self)
         if self.transport is not None:
-            body = encode_error(error.code, error.message)
-            service = self.service
-            request_id = service.ids.new()
-            head = service.heads.render(
-                error.status, JSON, len(body), request_id=request_id, extra="Connection: close\r\n"
-            )
-            self.transport.write(head + body)
-            service.record_rejection(error, request_id)
+            self.transport.write(self.service.rejection(error))
         self._linger()
 
     # -- Pipelined bytes ---------------------------------------------------------------------------
@@ -260,16 +251,6 @@ class Connection(BaseProtocol):
 
     # -- Replies out -------------------------------------------------------------------------------
 
-    def send_continue(self) -> None:
-        """Ask for the body that the client holds back."""
-        if self.transport is not None:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def send_processing(self) -> None:
-        """Tell the worker that handed the request over that it begins now."""
-        if self.transport is not None:
-            self.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n")
-
     def finish(self, exchange: Exchange, body: bytes, content_type: str, extra: str) -> None:
         """Send the reply of ``exchange`` and go on with the next request, or close."""
         transport = self.transport
@@ -277,7 +258,7 @@ class Connection(BaseProtocol):
             return
         service = self.service
         unread = not exchange.payload.is_eof()
-        close = exchange.close or service.refusing or (unread and not self._worth_draining(exchange))
+        close = exchange.close or (unread and not self._worth_draining(exchange)) or self.ends_here
         if close:
             extra += "Connection: close\r\n"
         elif exchange.message.version < (1, 1):
@@ -316,25 +297,27 @@ class Connection(BaseProtocol):
         else:
             self.close()
 
-    async def drain(self) -> None:
-        """Wait until the client has taken most of what was sent."""
-        await self._drain_helper()
-
     def _worth_draining(self, exchange: Exchange) -> bool:
         length = exchange.body_length()
         small = length is not None and length <= self.service.settings.limits.drain_bytes
         return small and not exchange.expects_continue
 
+    @property
+    def ends_here(self) -> bool:
+        """Whether the next reply is the last: this process goes, and the connection cannot leave it."""
+        service = self.service
+        return service.leaving and (service.refusing or not self.is_movable)
+
     def _next(self) -> None:
         """The reply is written: take up the next request, if its bytes are there."""
-        self.since_s = self.service.clock()
+        service = self.service
+        self.since_s = service.clock()
         if self._paused:
             self.state = State.FLUSHING
             return
-        if self.service.refusing:  # since the reply was written
-            self.close()
-            return
         self.state = State.IDLE
+        if service.leaving and service.lets_go(self):
+            return
         if self._parser is not None:
             self._parser.message_consumed()
         if not self._pumping:  # else the reply was given within begin(), and the loop of _pump goes on
@@ -344,11 +327,11 @@ class Connection(BaseProtocol):
 
     def _drain(self, exchange: Exchange) -> None:
         self.state = State.DRAINING
-        self._rest = exchange.payload
+        self._rest = exchange
         self.service.drain_deadlines.add(self, self.service.clock())
 
     def _drained(self) -> None:
-        if self._rest is not None and self._rest.is_eof():
+        if self._rest is not None and self._rest.payload.is_eof():
             self._rest = None
             self.service.drain_deadlines.discard(self)
             self._next()
@@ -380,26 +363,19 @@ class Connection(BaseProtocol):
         if self.transport is not None:
             self.transport.abort()
 
-    def detach(self) -> socket.socket | None:
-        """Give the socket of an idle connection away; this object is then done with.
+    def detach(self, most_bytes: int) -> tuple[socket.socket, bytes] | None:
+        """Give away the socket, with what was received of requests that have not begun; this object is then done with.
 
-        None if the connection is not idle any more: it then stays here, or is closed if it can go nowhere.
+        None if the connection stays: it is not between two requests, its client is slow to take the end of a reply,
+        it speaks TLS, or more than ``most_bytes`` were received.
         """
         transport = self.transport
-        if self.state is not State.IDLE or transport is None or self._parser is None:
+        if self.state not in BETWEEN or transport is None or not self._knows_raw:
             return None
-        if transport.get_write_buffer_size():  # the end of a reply that its client is slow to take
+        received = self._raw + self._held
+        if len(received) > most_bytes or transport.get_write_buffer_size() or not self.is_movable:
             return None
-        try:
-            partial = self._parser.feed_eof()  # a part of a head, received behind an earlier request
-        except HttpProcessingError:
-            partial = True
         descriptor = transport.get_extra_info("socket").fileno()
-        given = None if partial else socket.socket(fileno=os.dup(descriptor))
+        given = socket.socket(fileno=os.dup(descriptor))
         self.abort()
-        return given
-
-
-def _head_size(message: RawRequestMessage) -> int:
-    line = len(message.method) + len(message.path) + len(" HTTP/1.1\r\n") + 1
-    return line + sum(len(name) + len(value) + len(": \r\n") for name, value in message.raw_headers) + len("\r\n")
+        return given, received

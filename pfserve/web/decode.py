@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import reprlib
+import sys
+from itertools import accumulate
 from typing import TypeGuard
 
 import msgspec
@@ -14,6 +17,19 @@ _decode_strict = msgspec.json.Decoder().decode
 
 _WHOLE_REPR_BODY_BYTES = 8192  # bodies up to this size are shown whole in messages, as promptflow does
 _REPR_CHARS = 2000
+
+_TOO_DEEP = "The request data is nested too deeply to be read."
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = [0] * 256
+for _open, _close in (b"[]", b"{}"):
+    _STEP[_open], _STEP[_close] = 1, -1
+
+MOST_LEVELS = 1000
+"""How deep a body may be nested: as deep as Python's own limit of recursion lets. The decoders go by that limit, in C:
+flow code that raises it (``sys.setrecursionlimit``) would let a body of brackets overflow the stack and end the worker.
+"""
 
 _abridged = reprlib.Repr()
 _abridged.maxdict = _abridged.maxlist = 20
@@ -92,6 +108,8 @@ def decode_json(body: bytes) -> object:
         NotJson: it is no JSON.
         UserError: it is nested too deeply.
     """
+    if sys.getrecursionlimit() > MOST_LEVELS and levels(body) > MOST_LEVELS:  # the flow's code has raised the limit
+        raise UserError(_TOO_DEEP)
     try:
         return _decode_strict(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -99,9 +117,18 @@ def decode_json(body: bytes) -> object:
     try:
         return json.loads(body)
     except RecursionError:
-        raise UserError("The request data is nested too deeply to be read.") from None
+        raise UserError(_TOO_DEEP) from None
     except ValueError:
         raise NotJson from None
+
+
+def levels(body: bytes) -> int:
+    """How deep the brackets of a JSON text are nested; some number up to ``MOST_LEVELS`` where that bounds it."""
+    opening = body.count(b"[") + body.count(b"{")
+    if opening <= MOST_LEVELS:
+        return opening
+    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKET)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
 def shown(data: object, body: bytes) -> str:

@@ -11,6 +11,7 @@ _X_REQUEST_ID = istr("x-request-id")
 _X_MS_CLIENT_REQUEST_ID = istr("x-ms-client-request-id")
 _MAX_LENGTH = 128
 _ID_BYTES = 16
+_DIGITS = 2 * _ID_BYTES
 _BATCH = 256
 
 
@@ -36,9 +37,13 @@ class RequestIds:
         return self.new()
 
     def new(self) -> str:
-        """A random id of 32 hexadecimal digits."""
+        """A random id, in the form of a UUID of version 4, as promptflow's run ids are."""
         if not self._fresh:
             digits = os.urandom(_ID_BYTES * _BATCH).hex()
-            width = 2 * _ID_BYTES
-            self._fresh = [digits[i : i + width] for i in range(0, len(digits), width)]
+            self._fresh = [_as_uuid(digits[i : i + _DIGITS]) for i in range(0, len(digits), _DIGITS)]
         return self._fresh.pop()
+
+
+def _as_uuid(digits: str) -> str:
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

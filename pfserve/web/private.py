@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pfserve.web.relay import ARRIVED
-from pfserve.web.service import Service
+from pfserve.web.service import Expects, Service
 
 if TYPE_CHECKING:
     from pfserve.web.exchange import Exchange
@@ -39,8 +39,9 @@ class PrivateService(Service):
         """The worker where it arrived tells the log of it."""
         self.in_progress -= 1
 
-    async def finish(self, deadline_s: float) -> int:
+    async def finish(self, deadline_s: float, expects: Expects = lambda: False) -> int:
         """Wait until what was handed over is answered, at most until ``deadline_s``; then close every stream."""
+        assert not expects(), "nothing more is taken from other workers"
         while self.in_progress and self.clock() < deadline_s:
             await asyncio.sleep(_LOOK_AGAIN_S)
         dropped = self.in_progress

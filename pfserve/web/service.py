@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
+
+from aiohttp.tcp_helpers import tcp_keepalive
 
 from pfserve.errors import (
     HeadersTooLarge,
@@ -22,15 +25,18 @@ from pfserve.region import Page, Refusal
 from pfserve.values.ambient import DEADLINE_S, REQUEST_ID
 from pfserve.web.body import Bodies
 from pfserve.web.complaints import Complaints
-from pfserve.web.connection import Connection, State
+from pfserve.web.connection import Connection
 from pfserve.web.deadlines import Deadlines
 from pfserve.web.decode import Decoder
+from pfserve.web.encode import encode_error
 from pfserve.web.events import can_stream
 from pfserve.web.exchange import Exchange
-from pfserve.web.heads import Heads
+from pfserve.web.heads import JSON, Heads
 from pfserve.web.ids import RequestIds
 from pfserve.web.routes import Answers, find, table
 from pfserve.web.score import Scoring
+from pfserve.web.state import BETWEEN, State
+from pfserve.web.unsent import overdue
 
 if TYPE_CHECKING:
     from pfserve.plan import Plan
@@ -40,7 +46,12 @@ if TYPE_CHECKING:
 
 Serve = Callable[[Exchange], Coroutine[Any, Any, None]]
 
+GiveAway = Callable[[Connection], object]
+Expects = Callable[[], bool]
+
 _LOOK_AGAIN_S = 1.0
+_GIVE_AGAIN_S = 0.05
+_GIVEN_AT_ONCE = 200  # a move costs some 13 µs of the loop
 _CANCELLED_BY_ITSELF = "The flow's code cancelled the request that it was running for."
 
 _log = logging.getLogger(__name__)
@@ -58,6 +69,7 @@ class Service:
     Attributes:
         connections: the open ones.
         in_progress: requests that have come and are not answered yet.
+        leaving: whether :meth:`retire` or :meth:`refuse` was called.
         refusing: whether :meth:`refuse` was called.
     """
 
@@ -90,8 +102,10 @@ class Service:
         self.linger_deadlines = self.deadlines.row(limits.linger_s)
         self.connections: set[Connection] = set()
         self.in_progress = 0
+        self.leaving = False
         self.refusing = False
         self._page = page or Page()
+        self._give_away: GiveAway | None = None
         self._connection_closed = connection_closed
         self._changed: asyncio.Event | None = None  # set while somebody waits for the end
         self._complaints = Complaints(clock)
@@ -114,16 +128,16 @@ class Service:
 
     # -- For the worker ----------------------------------------------------------------------------
 
-    def protocol(self) -> Connection:
-        """The protocol of a new connection."""
-        return Connection(self)
+    def protocol(self, received: bytes = b"") -> Connection:
+        """The protocol of a new connection, or of one from another process that has ``received`` something already."""
+        return Connection(self, received)
 
     def tick(self) -> None:
-        """Once a second: take the time of day, close connections idle for too long."""
+        """Once a second: take the time of day, cut off connections that are idle or stuck for too long."""
         self.heads.refresh(time.time())
         self._page.flush()
-        oldest_s = self.clock() - self.settings.limits.keep_alive_s
-        for connection in [c for c in self.connections if c.since_s < oldest_s and c.state is not State.BUSY]:
+        waiting = [connection for connection in self.connections if connection.state is not State.BUSY]
+        for connection in overdue(waiting, self.clock(), self.settings.limits):
             connection.abort()
 
     def idle_connections(self) -> list[Connection]:
@@ -132,25 +146,46 @@ class Service:
 
     def refuse(self) -> None:
         """From now on: idle connections are closed, new requests answered 503, replies end their connections."""
-        self.refusing = True
+        self.leaving = self.refusing = True
         for connection in self.idle_connections():
             connection.close()
 
-    async def finish(self, deadline_s: float) -> int:
+    async def retire(self, give_away: GiveAway, expects: Expects, deadline_s: float) -> int:
+        """Serve on, but give every connection away as soon as it is between two requests.
+
+        ``give_away`` is to :meth:`Connection.detach` it if there is somebody to have it. Ends when all are gone and no
+        other is expected, at the latest at ``deadline_s``: then drops what is left, and gives the number of requests
+        that were dropped.
+        """
+        self._give_away = give_away
+        self.leaving = True
+        while (self.connections or expects()) and self.clock() < deadline_s:
+            waiting = [c for c in self.connections if c.state in BETWEEN and c.is_movable]
+            for connection in itertools.islice(waiting, _GIVEN_AT_ONCE):
+                if not self.lets_go(connection):
+                    break
+            await asyncio.sleep(_GIVE_AGAIN_S)
+        return await self._drop()
+
+    async def finish(self, deadline_s: float, expects: Expects = lambda: False) -> int:
         """Wait until every request is answered and every connection closed, at most until ``deadline_s`` on the clock.
 
-        Then drops what is left. Gives the number of requests that were dropped.
+        ``expects`` tells whether connections are on their way to this process. Then drops what is left. Gives the
+        number of requests that were dropped.
         """
         self._changed = asyncio.Event()
         while True:
             self.refuse()  # again and again: connections may still be on their way to this worker
             left_s = deadline_s - self.clock()
-            if not self.connections or left_s <= 0:
+            if not (self.connections or expects()) or left_s <= 0:
                 break
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, _LOOK_AGAIN_S)):
                     await self._changed.wait()
+        return await self._drop()
+
+    async def _drop(self) -> int:
         dropped = self.in_progress
         for connection in list(self.connections):
             connection.abort()
@@ -159,6 +194,20 @@ class Service:
         return dropped
 
     # -- For connections ---------------------------------------------------------------------------
+
+    def greet(self, connection: Connection) -> None:
+        """A client is there."""
+        assert connection.transport is not None
+        tcp_keepalive(connection.transport)
+        self.connections.add(connection)
+
+    def lets_go(self, connection: Connection) -> bool:
+        """This process goes: close a connection that is between two requests, or give it away. False if it stays."""
+        if self.refusing:
+            connection.close()
+        elif self._give_away is not None:
+            self._give_away(connection)
+        return connection.state is State.CLOSED
 
     def begin(self, exchange: Exchange) -> None:
         """A request has come, with all of its head."""
@@ -205,10 +254,13 @@ class Service:
         if self._changed is not None:
             self._changed.set()
 
-    def record_rejection(self, error: RequestError, request_id: str) -> None:
-        """Something was answered that never became a request."""
+    def rejection(self, error: RequestError) -> bytes:
+        """The answer to what never became a request; it is logged and counted."""
+        body, request_id = encode_error(error.code, error.message), self.ids.new()
         self._page.count_other(error.status)
         self._complaints.say(error.status, "rejected with %d: %s (%s)", error.status, error.message, request_id)
+        ending = "Connection: close\r\n"
+        return self.heads.render(error.status, JSON, len(body), request_id=request_id, extra=ending) + body
 
     def forget_deadlines(self, connection: Connection) -> None:
         """The connection waits for nothing any more."""

@@ -12,7 +12,8 @@ class Limits(msgspec.Struct, frozen=True):
     """How much a client may send, and how slowly."""
 
     body_bytes: int = 100 * _MIB
-    bodies_in_flight_bytes: int = 256 * _MIB  # of the whole worker, while they are received and decoded
+    bodies_in_flight_bytes: int = 256 * _MIB  # received of bodies that are not complete, over the whole worker
+    unsent_bytes: int = 256 * _MIB  # of answers whose clients are slow to take them, over the whole worker
     head_bytes: int = 32 * _KIB  # request line and header block together
     head_s: float = 10.0  # from the first byte of a head to its last
     body_first_byte_s: float = 5.0
@@ -20,7 +21,7 @@ class Limits(msgspec.Struct, frozen=True):
     body_bytes_per_s: float = 16.0 * _KIB  # on average, asked for once body_first_byte_s has passed
     drain_bytes: int = 64 * _KIB  # a body left unread up to this size does not cost the connection
     linger_s: float = 1.0  # how long a closing connection still takes in what its client sends
-    keep_alive_s: float = 75.0
+    keep_alive_s: float = 75.0  # between two requests; and without taking anything of an answer
 
 
 class Settings(msgspec.Struct, frozen=True):

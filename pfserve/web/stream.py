@@ -23,7 +23,7 @@ class ReplyStream:
         self._exchange = exchange
         self._connection = connection = exchange.connection
         self._chunked = exchange.message.version >= (1, 1)
-        exchange.close = exchange.close or not self._chunked or connection.service.refusing
+        exchange.close = exchange.close or not self._chunked or connection.ends_here
         framing = "Transfer-Encoding: chunked\r\n" if self._chunked else ""
         head = connection.service.heads.render_open(
             exchange.status,

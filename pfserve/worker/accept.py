@@ -1,7 +1,8 @@
 """Accept and spread: every connection goes to the live seat with the fewest, before a byte of it is read.
 
-All workers of a generation watch the same listening sockets. Whoever wakes first accepts one connection and either
-adopts it or passes it on through another seat's inbox. Nothing here reads or writes a connection.
+All workers watch the same listening sockets. Whoever wakes first accepts one connection and either adopts it or passes
+it on through another seat's inbox. Nothing here reads or writes a connection. A worker that leaves passes on those it
+has, each with the bytes that it has received and not acted on.
 
 The region counts a connection when its seat is chosen, so that a burst spreads evenly before the first one has
 arrived. A worker killed between that count and the sending leaves its target one count too high; the target notices
@@ -19,10 +20,11 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from pfserve.region import Region
-from pfserve.worker.inbox import STALE_AFTER_NS, Inbox
+from pfserve.worker.inbox import MOST_RECEIVED_BYTES, STALE_AFTER_NS, Inbox
 
 BACKLOG = 2048  # the kernel lowers it to net.core.somaxconn
 PAUSE_S = 0.1  # without a descriptor left
@@ -40,10 +42,11 @@ _log = logging.getLogger(__name__)
 class Detachable(Protocol):
     """A connection that can leave this process. The web room's connections are."""
 
-    def detach(self) -> socket.socket | None:
-        """Let go of the connection as a socket, without a byte lost; None where it just became busy.
+    def detach(self, most_bytes: int) -> tuple[socket.socket, bytes] | None:
+        """Let go of the connection as a socket, and of what was received and not acted on, ``most_bytes`` at most.
 
-        ``connection_lost`` of the protocol follows, as after any close.
+        None where it stays, because it just became busy. ``connection_lost`` of the protocol follows, as after any
+        close.
         """
 
 
@@ -53,7 +56,7 @@ class AcceptState(enum.Enum):
     NEW = "new"  # watches nothing yet
     OPEN = "open"  # watches inbox and listeners
     PAUSED = "paused"  # inbox only: at its limit, or short of descriptors
-    STOPPED = "stopped"  # inbox only, for good: draining
+    STOPPED = "stopped"  # inbox only, for good: draining or retiring
     CLOSED = "closed"
 
 
@@ -93,7 +96,7 @@ class Acceptor:
         seat: int,
         inboxes: Mapping[int, Inbox],
         listeners: Sequence[socket.socket],
-        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        protocol_factory: Callable[[bytes], asyncio.BaseProtocol],
         idle_connections: Callable[[], Iterable[Detachable]],
         max_connections: int,
         clock_ns: Callable[[], int] = time.monotonic_ns,
@@ -128,6 +131,10 @@ class Acceptor:
         self._region.connection_closed(self._seat, self._epoch)
         if self._state is AcceptState.PAUSED:
             self._resume()
+
+    def expects(self) -> bool:
+        """Whether a connection is on its way to this worker, or just being adopted."""
+        return bool(self._adopting) or self._region.connections[self._seat] > self._held
 
     def balance(self) -> None:
         """Give idle connections to the seats with the fewest where this one has too many. Call it once a second."""
@@ -182,14 +189,14 @@ class Acceptor:
         else:
             self._pass(connection, seat, epoch)
 
-    def _pass(self, connection: socket.socket, seat: int, epoch: int) -> bool:
+    def _pass(self, connection: socket.socket, seat: int, epoch: int, received: bytes = b"") -> bool:
         """Send the connection to a seat that has counted it. Where that fails adopt it, and say False."""
         try:
-            self._inboxes[seat].put(connection, epoch)
+            self._inboxes[seat].put(connection, epoch, received)
         except OSError:  # its inbox is full, or too many descriptors are under way
             self._region.connection_closed(seat, epoch)
             self._region.connection_adopted(self._seat)
-            self._adopt(connection)
+            self._adopt(connection, received)
             return False
         connection.close()
         return True
@@ -208,12 +215,11 @@ class Acceptor:
             if letter is None:
                 return
             self._in_vain = 0
-            connection, epoch = letter
-            if epoch != self._epoch:  # it was passed to a worker that sat here before
+            if letter.epoch != self._epoch:  # it was passed to a worker that sat here before
                 self._region.connection_adopted(self._seat)
-            if connection is None:
+            if letter.connection is None:
                 return self._lost_in_the_post()
-            self._adopt(connection)
+            self._adopt(letter.connection, letter.received)
 
     def _lost_in_the_post(self) -> None:
         """This process had no descriptor left for a connection. Let the next ones wait."""
@@ -228,10 +234,11 @@ class Acceptor:
 
     # -- Adoption ----------------------------------------------------------------------------------
 
-    def _adopt(self, connection: socket.socket) -> None:
+    def _adopt(self, connection: socket.socket, received: bytes = b"") -> None:
         """Make the connection this worker's. It is counted already; TCP_NODELAY is set by the event loop."""
         self._held += 1
-        task = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol_factory, connection))
+        protocol = partial(self._protocol_factory, received)
+        task = self._loop.create_task(self._loop.connect_accepted_socket(protocol, connection))
         self._adopting.add(task)
         task.add_done_callback(self._adopted)
 
@@ -296,18 +303,19 @@ class Acceptor:
         excess = surplus(self._live_counts(), self._region.connections[self._seat])
         if excess:
             for idle in list(itertools.islice(self._idle_connections(), min(excess, MOVED_AT_ONCE))):
-                if not self._move(idle):
+                if not self.pass_on(idle):
                     break
 
     def _live_counts(self) -> list[int]:
         targets = self._region.targets(self._seat, self._clock_ns(), STALE_AFTER_NS)
         return [self._region.connections[seat] for seat in targets]
 
-    def _move(self, idle: Detachable) -> bool:
+    def pass_on(self, idle: Detachable) -> bool:
         """Move one connection, unless it just became busy. False: there is no use in trying the next one now."""
         seat, epoch = self._region.least_connected(self._seat, self._clock_ns(), STALE_AFTER_NS)
-        connection = idle.detach() if seat != self._seat else None
-        if connection is not None:
-            return self._pass(connection, seat, epoch)
+        detached = idle.detach(MOST_RECEIVED_BYTES) if seat != self._seat else None
+        if detached is not None:
+            connection, received = detached
+            return self._pass(connection, seat, epoch, received)
         self._region.connection_closed(seat, epoch)
         return seat != self._seat

@@ -43,7 +43,7 @@ class BootFailed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Replace(msgspec.Struct, frozen=True, tag=True):
-    """Up, from a worker: start another one in my place, then drain me."""
+    """Up, from a worker: start another one in my place, then retire me."""
 
     reason: str
     is_routine: bool = False  # it serves well and can wait: it has only served, or grown, enough
@@ -56,4 +56,10 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
     deadline_ns: int
 
 
-Message = Compiled | Unshareable | Waits | TryAgain | Ready | BootFailed | Replace | Drain
+class Retire(msgspec.Struct, frozen=True, tag=True):
+    """Down: others have taken over. Serve on, give every connection away, and end by ``deadline_ns`` (monotonic)."""
+
+    deadline_ns: int
+
+
+Message = Compiled | Unshareable | Waits | TryAgain | Ready | BootFailed | Replace | Drain | Retire

@@ -36,7 +36,7 @@ from pfserve.worker.accept import Acceptor, connection_limit
 from pfserve.worker.beat import Beat
 from pfserve.worker.dispatch import Dispatch
 from pfserve.worker.duty import Duty
-from pfserve.worker.messages import Drain, Ready, Replace, TryAgain
+from pfserve.worker.messages import Drain, Ready, Replace, Retire, TryAgain
 from pfserve.worker.wear import Wear
 
 _log = logging.getLogger("pfserve")
@@ -151,7 +151,7 @@ class Worker:
         )
         self._has_worn_out = False
         self._beat = Beat(duty.region, duty.seat, loop, self._tick)
-        self._orders: asyncio.Queue[Drain] = asyncio.Queue()
+        self._orders: asyncio.Queue[Drain | Retire] = asyncio.Queue()
         self._adopting: set[asyncio.Task[Any]] = set()
 
     def _make_dispatch(self, plan: Plan) -> Dispatch:
@@ -175,19 +175,19 @@ class Worker:
         task.add_done_callback(self._adopting.discard)
 
     async def run(self) -> int:
-        """Serve, then drain as ordered; a later order replaces an earlier one."""
+        """Serve, then leave as ordered; a later order replaces an earlier one."""
         self._start()
         order = await self._orders.get()
         while True:
-            draining = self._loop.create_task(self._drain(order))
+            leaving = self._loop.create_task(self._leave(order))
             newer = self._loop.create_task(self._orders.get())
-            either: list[asyncio.Task[Any]] = [draining, newer]
+            either: list[asyncio.Task[Any]] = [leaving, newer]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if draining.done():
+            if leaving.done():
                 newer.cancel()
-                draining.result()
+                leaving.result()
                 return 0
-            draining.cancel()
+            leaving.cancel()
             order = newer.result()
 
     def _start(self) -> None:
@@ -219,7 +219,7 @@ class Worker:
 
     def _hear_leader(self) -> None:
         for message in self._duty.channel.receive():
-            if isinstance(message, Drain):
+            if isinstance(message, Drain | Retire):
                 self._orders.put_nowait(message)
         if self._duty.channel.closed:  # without a leader nobody would reap, replace or drain this worker
             os._exit(0)
@@ -233,19 +233,30 @@ class Worker:
     def _ask_replacement(self) -> None:
         self._duty.channel.send(Replace("every thread of its lane hangs in a call that was given up"))
 
-    async def _drain(self, order: Drain) -> None:
-        deadline_s = order.deadline_ns / _NS
-        await asyncio.sleep(min(order.delay_s, max(0.0, deadline_s - time.monotonic())))
-        self._duty.region.states[self._duty.seat] = SeatState.DRAINING
-        self._acceptor.stop_accepting()
-        if self._duty.region.draining:
-            self._stop_listening()
-        dropped = await self._service.finish(deadline_s)
-        await self._finish_for_others(deadline_s)
+    async def _leave(self, order: Drain | Retire) -> None:
+        dropped = await (self._drain(order) if isinstance(order, Drain) else self._retire(order))
+        await self._finish_for_others(order.deadline_ns / _NS)
         if dropped:
             _log.warning("seat %d (pid %d): %d requests lost at the deadline", self._duty.seat, os.getpid(), dropped)
         self._acceptor.close()
         await self._models.close()
+
+    async def _drain(self, order: Drain) -> int:
+        """The instance goes down: finish what has come, and send everybody away."""
+        deadline_s = order.deadline_ns / _NS
+        await asyncio.sleep(min(order.delay_s, max(0.0, deadline_s - time.monotonic())))
+        self._take_no_more()
+        self._stop_listening()
+        return await self._service.finish(deadline_s, self._acceptor.expects)
+
+    async def _retire(self, order: Retire) -> int:
+        """Others have taken over: they get everybody."""
+        self._take_no_more()
+        return await self._service.retire(self._acceptor.pass_on, self._acceptor.expects, order.deadline_ns / _NS)
+
+    def _take_no_more(self) -> None:
+        self._duty.region.states[self._duty.seat] = SeatState.DRAINING
+        self._acceptor.stop_accepting()
 
     async def _finish_for_others(self, deadline_s: float) -> None:
         """Take nothing more from other workers, and finish what they have handed over."""

@@ -1,4 +1,4 @@
-"""Connections: keep-alive, pipelining, garbage, leaving, draining, giving away."""
+"""Connections: keep-alive, pipelining, garbage, leaving, draining."""
 
 from __future__ import annotations
 
@@ -311,37 +311,3 @@ def test_what_does_not_finish_in_time_is_dropped() -> None:
             assert rig.call(lambda: rig.service.finish(time.monotonic() + 0.1)) == 1
             assert wire.at_end()
             eventually(lambda: rig.gate.tickets == 0, within_s=WAIT_S, why="the ticket was not given back")
-
-
-def test_an_idle_connection_is_given_away_without_its_client_noticing() -> None:
-    with serving() as giver, serving() as taker, giver.connect() as wire:
-        wire.send(post("one"))
-        assert wire.answer().status == 200
-        given = giver.call(lambda: next(c.detach() for c in giver.service.idle_connections()))
-        assert given is not None
-        eventually(lambda: giver.closed == 1, within_s=WAIT_S, why="the giver still has it")
-        taker.call(lambda: taker.loop.connect_accepted_socket(taker.service.protocol, given))
-        wire.send(post("two"))
-        assert wire.answer().json == {"output": {"text": "two"}}
-        assert (len(giver.executor.asked), len(taker.executor.asked)) == (1, 1)
-
-
-def test_a_connection_with_a_request_is_not_given_away() -> None:
-    with serving() as rig:
-        held = Held(rig)
-        with rig.connect() as wire:
-            wire.send(post("x"))
-            held.eventually_inside(1)
-            assert rig.call(rig.service.idle_connections) == []
-            assert rig.call(lambda: next(iter(rig.service.connections)).detach()) is None
-            held.let_go()
-            assert wire.answer().status == 200
-
-
-def test_half_a_head_is_never_lost_by_giving_away(rig: Rig) -> None:
-    with rig.connect() as wire:
-        wire.send(get("/health") + b"GET /hea")
-        assert wire.answer().status == 200
-        given = rig.call(lambda: [c.detach() for c in rig.service.idle_connections()])
-        assert given == [None] * len(given)
-        assert wire.at_end()

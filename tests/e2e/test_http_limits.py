@@ -78,8 +78,9 @@ def test_too_many_bytes_of_bodies_at_once() -> None:
     with serving(limits=Limits(bodies_in_flight_bytes=1000)) as rig:
         with rig.connect() as first, rig.connect() as second:
             first.send(post("x" * 900)[:-1])
-            eventually(lambda: rig.gate.looks == 1, within_s=WAIT_S, why="the first did not begin")
-            second.send(post("y" * 101)[:-1])
+            flying = rig.service._bodies
+            eventually(lambda: flying.in_flight_bytes == 899, within_s=WAIT_S, why="the first did not come")
+            second.send(post("y" * 103)[:-1])
             answer = second.answer()
             assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "Unavailable", "1")
             second.send(b"y" + post("z" * 100)[:-1])
@@ -90,6 +91,16 @@ def test_too_many_bytes_of_bodies_at_once() -> None:
             assert first.answer().status == 200
         assert rig.call(lambda: rig.service._bodies.in_flight_bytes) == 0
         assert rig.call(lambda: len(rig.service._bodies._checks)) == 0
+
+
+def test_a_body_that_is_only_announced_keeps_nobody_out() -> None:
+    with serving(limits=Limits(bodies_in_flight_bytes=1000)) as rig, rig.connect() as liar, rig.connect() as honest:
+        liar.send(post("x" * 10_000_000)[:-9_999_999])
+        eventually(lambda: rig.gate.looks == 1, within_s=WAIT_S, why="the first did not begin")
+        honest.send(post("y" * 900)[:-1])
+        eventually(lambda: rig.gate.looks == 2, within_s=WAIT_S, why="the second did not begin")
+        honest.send(b"y")
+        assert honest.answer().status == 200
 
 
 HEAD_LIMIT = Limits(head_bytes=4096, linger_s=0.2)
@@ -210,6 +221,39 @@ def test_a_client_that_never_takes_its_answer_is_cut_off() -> None:
         eventually(flushing, within_s=WAIT_S, why="the answer went out")
         rig.call(rig.service.tick)
         eventually(lambda: rig.closed == 1, within_s=WAIT_S, why="the connection was not closed")
+
+
+def test_a_client_that_takes_its_answer_slowly_is_not_cut_off() -> None:
+    size = 20_000_000
+
+    async def answer(values: dict[str, object]) -> dict[str, object]:
+        return {"output": "x" * size}
+
+    with serving(limits=Limits(keep_alive_s=0.0)) as rig, rig.connect() as wire:
+        rig.executor.answer = answer
+        wire.send(post("x"))
+
+        def flushing() -> bool:
+            return [connection.state.value for connection in rig.service.connections] == ["flushing"]
+
+        eventually(flushing, within_s=WAIT_S, why="the answer went out")
+        connection = next(iter(rig.service.connections))
+        rig.call(lambda: connection.unsent_bytes(0.0))
+        taken = 0
+        while taken < size // 2:
+            before = connection._unsent
+            taken += len(wire.socket.recv(1_000_000))
+
+            def has_progressed(before: int = before) -> bool:
+                since_s = connection.since_s
+                rig.call(lambda: connection.unsent_bytes(since_s + 1.0))
+                return connection.since_s > since_s and connection._unsent < before
+
+            eventually(has_progressed, within_s=WAIT_S, why="what the client takes is progress")
+        since_s = connection.since_s
+        rig.call(lambda: connection.unsent_bytes(since_s + 1.0))
+        assert connection.since_s == since_s, "nothing was taken since"
+        assert rig.closed == 0
 
 
 def test_a_tick_keeps_what_is_not_idle_for_long() -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -173,6 +174,25 @@ def test_an_answer_takes_its_time(stream: bool):
         answer = slow.ask({**HI, "stream": stream})
         assert time.monotonic() - began_s >= 0.2 + 19 / 100
         assert answer.status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_drawn_latency_is_waited_for(tmp_path: Path, stream: bool):
+    (tmp_path / "ms.txt").write_text("300\n")
+    with stub("--latency-dist", f"file:{tmp_path / 'ms.txt'}") as slow:
+        began_s = time.monotonic()
+        assert slow.ask({**HI, "stream": stream}).status == 200
+        assert time.monotonic() - began_s >= 0.3
+
+
+def test_an_unknown_distribution_is_exit_2_and_one_line():
+    command = [sys.executable, "-m", "pfserve", "stub-llm", "--port", "0", "--latency-dist", "uniform:1,2"]
+    done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert done.stderr.decode() == (
+        "pfserve: error: --latency-dist = 'uniform:1,2' (from command line): "
+        "write constant, lognormal:MEDIAN_MS,SIGMA or file:PATH\n"
+    )
 
 
 def test_a_stream_whose_client_left_is_given_up():

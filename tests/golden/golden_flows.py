@@ -13,11 +13,12 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 OTHER_FORMS = ("mmd", "json")
-FLOWS = sorted(path.parent.name for path in HERE.glob("flows/*/flow.dag.yaml"))
+FLOWS = sorted(path.parent.name for path in HERE.glob("flows/*/flow.*.yaml"))
 
 
 def told(flow: str, form: str = "txt") -> str:
     """The plan of a flow, or its mistakes. Paths are relative to the flow's folder."""
+    from pfserve import compat
     from pfserve.compiler import compile_flow, remove_copies
     from pfserve.config import load_config
     from pfserve.connections import load
@@ -28,6 +29,7 @@ def told(flow: str, form: str = "txt") -> str:
     folder = HERE / "flows" / flow
     file = folder / "connections.yaml"
     config = load_config({"flow": str(folder), "connections": [str(file)] if file.exists() else []}, {}, cores=1)
+    compat.install()
     with contextlib.chdir(folder):
         try:
             plan = compile_flow(read_flow(folder), connections=load(config, {}))

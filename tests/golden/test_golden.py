@@ -14,6 +14,7 @@ from golden import golden_flows
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [str(golden_flows.HERE), *sys.path])  # where the flows find ``house``
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
 

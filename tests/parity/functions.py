@@ -25,7 +25,7 @@ class F:
 
 def flex(
     name: str,
-    code: str,
+    text: str,
     asks: Sequence[Ask] = (),
     *,
     entry: str = "f",
@@ -37,7 +37,7 @@ def flex(
     """A flow whose entry is in a module of its own name: the modules of all flows live in one process."""
     module = f"flex_{name.replace('-', '_')}"
     whole = {"entry": f"{module}:{entry}", **document}
-    return Flow(f"flex-{name}", whole, {f"{module}.py": code, **files}, asks or say({}), environment, refused)
+    return Flow(f"flex-{name}", whole, {f"{module}.py": text, **files}, asks or say({}), environment, refused)
 
 
 def typed(kind: str, **more: object) -> dict[str, object]:
@@ -90,7 +90,7 @@ FUNCTIONS = [
     flex(
         "a-default-that-does-not-fit",
         "def f(a: int = 1, b: int = 2):\n    return f'{a!r} {b!r}'\n",
-        say({}, {"a": "5"}, {"b": "x"}),
+        say({}, {"a": "5"}, {"b": "6"}),
         inputs={"a": typed("int", default="text"), "b": typed("int", default=5)},
     ),
     flex(
@@ -276,6 +276,12 @@ FUNCTIONS = [
         "    return [shout(text), os.path.basename(__file__), __name__]\n",
         say({"text": "x"}),
         files={"flex_beside.py": "def shout(text):\n    return text.upper()\n"},
+    ),
+    Flow(
+        "flex-code-in-a-folder",
+        {"entry": "flex_in_a_folder:f", "code": "src"},
+        {"src/flex_in_a_folder.py": "def f(text: str = 'x'):\n    return [text, __name__]\n"},
+        say({}, {"text": "y"}),
     ),
     flex(
         "environment",

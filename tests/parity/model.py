@@ -11,16 +11,58 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
-KEPT = ("api-key", "authorization", "openai-organization", "content-type")  # row 8: further headers differ
+KEPT = (
+    "api-key",
+    "authorization",
+    "openai-organization",
+    "content-type",
+    "ocp-apim-subscription-key",
+)  # row 8: further headers differ
 
 
 CONNECTIONS = {  # name → class, values with the model's URL in them, the secret ones
     "azure": ("AzureOpenAI", {"api_base": "{url}", "api_key": "azure-key", "api_version": "2024-02-01"}, ["api_key"]),
     "openai": ("OpenAI", {"api_key": "openai-key", "base_url": "{url}/v1", "organization": "org"}, ["api_key"]),
     "serverless": ("Serverless", {"api_base": "{url}", "api_key": "serverless-key"}, ["api_key"]),
+    "safety": (
+        "AzureContentSafety",
+        {"endpoint": "{url}", "api_key": "safe-key", "api_version": "2023-10-01"},
+        ["api_key"],
+    ),
+    "safety-old": (
+        "AzureContentSafety",
+        {"endpoint": "{url}", "api_key": "safe-key", "api_version": "2023-04-30-preview"},
+        ["api_key"],
+    ),
     "custom": ("Custom", {"region": "north", "token": "hidden"}, ["token"]),
 }
+
+
+def service(path: str, asked: dict[str, Any]) -> tuple[int, object] | None:
+    """What services that are no models of OpenAI's kind answer; None for what is none of them."""
+    if path.startswith("/llama/"):
+        return 200, {"output": f"said {len(json.dumps(asked))}"}
+    if path.startswith("/standard/"):
+        return 200, [{"0": f"said {len(json.dumps(asked))}"}]
+    if not path.startswith("/contentsafety/"):
+        return None
+    text = asked["text"]
+    if text == "refuse":
+        return 400, {"error": {"code": "InvalidRequest", "message": "no such text"}}
+    levels = dict.fromkeys(("Hate", "SelfHarm", "Sexual", "Violence"), 0)
+    levels["Hate"] = int(text.partition(" ")[2]) if text.startswith("hate") else 0
+    listed = [{"blocklistName": "b"}] if text == "listed" else []
+    if "2023-10-01" not in path:
+        found = {f"{name[0].lower()}{name[1:]}Result": {"severity": level} for name, level in levels.items()}
+        return 200, {"blocklistsMatchResults": listed, **found}
+    named = [{"category": name, "severity": level} for name, level in levels.items()]
+    if text == "no category":
+        named = named[1:]
+    if text == "no severity":
+        del named[0]["severity"]
+    return 200, {"blocklistsMatch": listed, "categoriesAnalysis": named}
 
 
 class Model:
@@ -65,6 +107,14 @@ class Model:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name: self.headers[name] for name in KEPT if name in self.headers}
                 model._asked.append({"path": self.path, "body": json.loads(body), **headers})
+                if said := service(self.path, json.loads(body)):
+                    status, answer = said
+                    text = json.dumps(answer).encode()
+                    self.send_response(status)
+                    self.send_header("Content-Length", str(len(text)))
+                    self.end_headers()
+                    self.wfile.write(text)
+                    return
                 stub = http.client.HTTPConnection("127.0.0.1", stub_port, timeout=20)
                 with contextlib.closing(stub):
                     stub.request("POST", self.path, body, {"Content-Type": "application/json"})

@@ -89,6 +89,10 @@ REQUESTS = [
         inputs={},
         wires={},
     ),
+    *(
+        one(f"unusable-default-{kind}", ECHO, say({}, {"text": good}), inputs={"text": {"type": kind, "default": bad}})
+        for kind, bad, good in (("int", "", 1), ("bool", "x", True), ("image", "", "data:image/gif;base64,R0lGODlh"))
+    ),
     one("null-default-is-none", ECHO, say({}, {"text": "x"}), inputs={"text": {"type": "string", "default": None}}),
     *(
         one(

@@ -56,6 +56,7 @@ class Flow(NamedTuple):
         if self.document:
             (folder / f"flow.{kind}.yaml").write_text(json.dumps(self.document, indent=1))
         for name, text in self.files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
             head = IMPORTS if name.endswith(".py") else ""
             whole = text if name.endswith(".prompty") else textwrap.dedent(text).lstrip("\n")
             (folder / name).write_text(head + whole)

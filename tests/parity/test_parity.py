@@ -22,6 +22,7 @@ import pytest
 from eventually import eventually
 from parity.flows import FLOWS
 from parity.model import Model, model
+from parity.packages import write_package
 from parity.table import Ask, Flow
 from serving import start
 
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.parity
 PROMPTFLOW = "promptflow==1.18.5"
 BESIDE_IT = ("promptflow-tools==1.6.1", "openai", "flask-cors")
 BOOT_S = 180.0
+ROOT = str(Path(__file__).parents[2])
 
 Answer = dict[str, Any]
 
@@ -54,6 +56,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with installed tools, for both sides."""
+    return str(write_package(tmp_path_factory.mktemp("packages")))
+
+
+@pytest.fixture(scope="module")
 def their_model() -> Iterator[Model]:
     with model() as door:
         yield door
@@ -67,7 +75,11 @@ def our_model() -> Iterator[Model]:
 
 @pytest.fixture(scope="module")
 def theirs(
-    promptflow_python: str, folders: dict[str, Path], their_model: Model, tmp_path_factory: pytest.TempPathFactory
+    promptflow_python: str,
+    folders: dict[str, Path],
+    their_model: Model,
+    packages: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, int | str]]:
     """Every flow's port at promptflow's server, or why it refused the flow. One process for each environment."""
     home = tmp_path_factory.mktemp("home")
@@ -78,8 +90,8 @@ def theirs(
             mine = [flow for flow in FLOWS if flow.environment == environment]
             out = home / f"{number}.json"
             paths = [str(folders[flow.name]) for flow in mine]
-            given = mine[0].environment_of(their_model.url)
-            stack.enter_context(oracle(promptflow_python, out, their_model.url, paths, given))
+            beside = {**mine[0].environment_of(their_model.url), "PYTHONPATH": packages, "MODEL_URL": their_model.url}
+            stack.enter_context(oracle(promptflow_python, out, their_model.url, paths, beside))
             ports.update(json.loads(out.read_text()))
         yield ports
 
@@ -114,10 +126,12 @@ def test_same_answers(
     theirs: dict[str, int | str],
     their_model: Model,
     our_model: Model,
+    packages: str,
 ) -> None:
     their_port = theirs[flow.name]
     packed = base64.b64encode(gzip.compress(json.dumps(our_model.connections()).encode())).decode()
     environment = {**flow.environment_of(our_model.url), "PROMPTFLOW_ENCODED_CONNECTIONS": packed}
+    environment |= {"PYTHONPATH": os.pathsep.join([ROOT, packages]), "MODEL_URL": our_model.url}
     server = start(folders[flow.name], "--workers", "1", environment=environment)
     try:
         if flow.refused:

@@ -5,6 +5,7 @@ Nothing here asserts that a trial is not void: on a busy machine the generator m
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -13,16 +14,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import proc
+from bench import proc, systems
 from bench.blocks import Kind
 from bench.recorder import read
 from bench.sample import LAYOUT, Sample
+from bench.server import Server
 from eventually import eventually
 from puppet import OK, Act, Puppet, answering, puppet, reset
 
@@ -75,6 +77,14 @@ def load(tmp_path):
         run.process.communicate(timeout=20)
 
 
+@contextlib.contextmanager
+def load_null() -> Iterator[str]:
+    """The address of a server that does nothing, fast."""
+    with Server(systems.null()) as server:
+        server.wait_ready(is_ready=server.takes_connections)
+        yield server.address
+
+
 def outcome_of(load: Callable[..., Run], act: Act, *args: str) -> dict[str, int]:
     """What five requests came to: outcomes, causes and statuses that are not zero."""
     with puppet(act) as server:
@@ -107,6 +117,16 @@ def test_a_server_that_stalls_shows_in_the_times_from_the_intended_start(load):
     assert sum(sample.service_ns > 0.25e9 for sample in run.samples) == 1
     assert summary["latency"]["success"]["percentiles_s"]["90"] > 0.55  # 1 - (40 / 100) s from the real stall
     assert summary["service"]["percentiles_s"]["99"] < 0.25
+
+
+def test_more_than_a_generator_can_do_voids_the_trial(load):
+    """A hundred thousand a second: it is late, says so, and still reads the answers meanwhile."""
+    with load_null() as url:
+        code, summary = load(url, *DATA, "--rate", "100000", "--duration", "1s", "--connections", "50").finish()
+    assert code == 1
+    assert summary["voids"][0].startswith("the generator was late: 1 % of the requests began more than ")
+    assert summary["outcomes"]["success"] > 1000
+    assert summary["offered"] == 100_000
 
 
 def test_every_request_of_the_schedule_is_sent_once_by_one_of_the_processes(load):
@@ -171,6 +191,20 @@ def test_new_connections(load):
         load(server.url, *DATA, "--users", "1", "--count", "5", "--new-connections").finish()
     assert server.connections == 5 + 1
     assert all(b"Connection: close\r\n" in request for request in server.requests)
+
+
+def test_whoever_waits_gets_the_connection_in_place_of_one_that_was_given_up(load):
+    """Nothing else comes that would open it: the last request of the schedule waits behind the first, which hangs."""
+
+    def act(peer, request):
+        if b'"0"' not in request:
+            peer.sendall(OK)
+        return True
+
+    with puppet(act) as server:
+        args = ("--rate", "1", "--count", "2", "--connections", "1", "--timeout", "1500ms")
+        _, summary = load(server.url, *DATA, *args).finish()
+    assert (summary["outcomes"]["timed_out"], summary["outcomes"]["success"]) == (1, 1)
 
 
 def test_what_cannot_be_in_flight_is_dropped_and_said(load):
@@ -256,6 +290,21 @@ def test_a_full_disk_ends_the_trial_with_a_sentence_and_keeps_what_it_has(load):
     assert "the record could not be written" in summary["reason"]
     assert "File too large, after" in summary["reason"]
     assert summary["offered"] > 50
+
+
+def test_sigterm_while_the_server_starts_stops_it(load):
+    run = load("--command", "sleep 60 {port}", *DATA, "--users", "1")
+    family = eventually(lambda: (found := proc.tree(run.process.pid))[1:] and found, within_s=20, why="no server came")
+    run.process.send_signal(signal.SIGTERM)
+    run.process.communicate(timeout=20)
+    assert run.process.returncode == 1
+    eventually(lambda: not any(map(proc.alive, family)), within_s=5, why="the server still runs")
+
+
+def test_localhost_is_whichever_address_answers(load):
+    with puppet(answering(OK)) as server:
+        _, summary = load(f"http://localhost:{server.port}", *DATA, "--users", "1", "--count", "2").finish()
+    assert summary["outcomes"]["success"] == 2
 
 
 def refused(load: Callable[..., Run], *args: str) -> str:

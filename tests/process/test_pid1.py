@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eventually import eventually
-from instance import Instance, children, instance, wait_until_running, write_flow
+from instance import Instance, alive, children, instance, wait_until_running, write_flow
 
 UNSHARE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
@@ -37,6 +37,39 @@ def states_below(pid: int) -> dict[int, str]:
         found[child] = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
         found |= states_below(child)
     return found
+
+
+def test_pid_1_stays_the_same_over_20_reloads(tmp_path: Path) -> None:
+    flow = write_flow(tmp_path / "flow")
+    with instance(flow, wrapper=UNSHARE) as server:
+        server.ready()
+        master = init_of(server)
+        born = Path(f"/proc/{master}/stat").read_text().rpartition(")")[2].split()[19]
+        for generation in range(2, 22):
+            os.kill(master, signal.SIGHUP)
+            server.ready(generation)
+            old = f"generation {generation - 1}: ended"
+            eventually(lambda old=old: old in server.log(), within_s=20, why="the old generation should end")
+            assert server.ask()[0] == 200
+        assert Path(f"/proc/{master}/stat").read_text().rpartition(")")[2].split()[19] == born
+        assert len(states_below(master)) == 3  # a leader and two workers
+        os.kill(master, signal.SIGTERM)
+        assert server.exit_code() == 0
+
+
+def test_nothing_outlives_a_killed_pid_1(tmp_path: Path) -> None:
+    flow = write_flow(tmp_path / "flow")
+    with instance(flow, wrapper=UNSHARE) as server:
+        server.ready().ask("orphan:1000")
+        server.asking("block:60")
+        wait_until_running(flow, "block:60")
+        master = init_of(server)
+        everybody = states_below(master)
+        assert len(everybody) == 4  # a leader, two workers, and what the flow's code left
+        os.kill(master, signal.SIGKILL)
+        eventually(
+            lambda: not any(alive(pid) for pid in everybody), within_s=1, why="nothing should be left within a second"
+        )
 
 
 def test_pid_1_reaps_orphans_drains_and_exits_with_0(tmp_path: Path) -> None:

@@ -28,13 +28,14 @@ PR_SET_PDEATHSIG = 1
 class Words(asyncio.Protocol):
     """Answers each line with the seat and the line. Idle between lines."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, received: bytes = b"") -> None:
         self.worker = worker
-        self.unread = b""
+        self.unread = received
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self.transport = transport
         self.worker.connections.add(self)
+        self.data_received(b"")
 
     def data_received(self, data: bytes) -> None:
         *lines, self.unread = (self.unread + data).split(b"\n")
@@ -46,9 +47,10 @@ class Words(asyncio.Protocol):
         if self.worker.acceptor:
             self.worker.acceptor.connection_lost()
 
-    def detach(self) -> socket.socket | None:
-        busy = self.unread or self.transport.get_write_buffer_size()
-        return None if busy else taken_away(self.transport)
+    def detach(self, most_bytes: int) -> tuple[socket.socket, bytes] | None:
+        if self.transport.get_write_buffer_size() or len(self.unread) > most_bytes:
+            return None
+        return taken_away(self.transport), self.unread
 
 
 def taken_away(transport: asyncio.Transport) -> socket.socket:
@@ -75,7 +77,7 @@ class Worker:
             seat=self.seat,
             inboxes=self.town.inboxes,
             listeners=[self.town.listener],
-            protocol_factory=lambda: Words(self),
+            protocol_factory=lambda received: Words(self, received),
             idle_connections=lambda: self.connections,
             max_connections=self.max_connections,
         )

@@ -113,3 +113,13 @@ def test_a_monitor_that_keeps_dying_takes_nothing_down(flow: Path) -> None:
 def told(server: Instance) -> int:
     """How many monitors' deaths are in the log."""
     return server.log().count("the monitor, pid")
+
+
+def test_leaders_that_keep_dying_end_the_instance(flow: Path) -> None:
+    """Each comes back later than the one before; in the end whoever runs the container shall know."""
+    with instance(flow) as server:
+        for generation in range(1, 7):
+            server.ready(generation)
+            os.kill(server.leader(), signal.SIGKILL)
+        assert server.exit_code() == 6
+        assert "6 leaders died within 60 s" in server.log()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pfserve.compat.tool import tool
-from pfserve.compat.tools import language, rendering, vision
+from pfserve.compat.tools import language, rendering, services, vision
 from pfserve.compat.tools.common import COMMON
 from pfserve.compat.tools.exception import EXCEPTIONS
 
@@ -19,6 +19,11 @@ TOOL_MODULES: Mapping[str, Mapping[str, object]] = {
         "completion": language.azure_completion,
     },
     "promptflow.tools.aoai_gpt4v": {"AzureOpenAI": vision.AzureOpenAI},
+    "promptflow.tools.azure_content_safety": {
+        "AzureContentSafety": services.AzureContentSafety,
+        "TextCategorySensitivity": services.TextCategorySensitivity,
+        "analyze_text": services.analyze_text,
+    },
     "promptflow.tools.common": _COMMON,
     "promptflow.tools.embedding": {"EmbeddingModel": language.EmbeddingModel, "embedding": language.embedding},
     "promptflow.tools.exception": EXCEPTIONS,
@@ -30,7 +35,14 @@ TOOL_MODULES: Mapping[str, Mapping[str, object]] = {
         "chat": language.openai_chat,
         "completion": language.openai_completion,
     },
+    "promptflow.tools.open_model_llm": {"API": services.API, "OpenModelLLM": services.OpenModelLLM},
     "promptflow.tools.openai_gpt4v": {"OpenAI": vision.OpenAI},
+    "promptflow.tools.serpapi": {
+        "Engine": services.Engine,
+        "SafeMode": services.SafeMode,
+        "SerpAPI": services.SerpAPI,
+        "search": services.search,
+    },
     "promptflow.tools.template_rendering": {
         "render_template_jinja2": rendering.render_template_jinja2,
         "render_jinja_template": rendering.render_jinja_template,

@@ -12,6 +12,7 @@ from pfserve.errors import RequestError
 from pfserve.values import Image
 from pfserve.values.chat import ROLES, ListText, PromptResult, join_lists, parse_messages, separate_images
 from pfserve.values.connections import AzureOpenAIConnection, OpenAIConnection, ServerlessConnection
+from pfserve.values.image_parts import images_in, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,20 +50,12 @@ def _messages(
     text: str, images: Iterable[Image], detail: str, tokens: Mapping[str, str], roles: tuple[str, ...]
 ) -> list[Message]:
     with as_tools_tell():
-        return parse_messages(text, tokens, roles=roles, images={str(one): _part(one, detail) for one in images})
-
-
-def _part(image: Image, detail: str) -> Message:
-    address = image.source_url or image.to_base64(with_type=True)
-    return {"type": "image_url", "image_url": {"url": address, "detail": detail}}
+        return parse_messages(text, tokens, roles=roles, images={str(one): part_of(one, detail) for one in images})
 
 
 def find_referenced_image_set(kwargs: Mapping[str, object]) -> set[Image]:
     """Every image among the values, at any depth of lists and dicts."""
-    found: set[Image] = set()
-    for value in kwargs.values():
-        add_referenced_images_to_set(value, found, Image)
-    return found
+    return set(images_in(kwargs))
 
 
 def add_referenced_images_to_set(value: object, image_set: set[Image], image_type: type[Image]) -> None:

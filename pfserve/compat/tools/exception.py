@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pfserve.errors import RequestError
+from pfserve.errors import RequestError, SystemFailure
 from pfserve.values.promptflow_errors import SystemErrorException, UserErrorException
 
 
@@ -105,13 +105,22 @@ _BY_BEGINNING: tuple[tuple[str, type[UserErrorException]], ...] = (
     ("Failed to render jinja template", JinjaTemplateError),
     ("Function calling has not been supported", FunctionCallNotSupportedInStreamMode),
     ("Connection type", InvalidConnectionType),
+    ("RejectThreshold", AzureContentSafetyInputValueError),
+    ("Invalid Category", AzureContentSafetyInputValueError),
+    ("Exception hit calling Online Endpoint", OpenModelLLMOnlineEndpointError),
+    ("Endpoint connection via kwargs", OpenModelLLMKeyValidationError),
+    ("The endpoint", OpenModelLLMUserError),
+    ("Unexpected chat format", OpenModelLLMUserError),
     ("function", ChatAPIInvalidFunctions),
     ("tool", ChatAPIInvalidTools),
 )
 
 
-def told(problem: RequestError) -> UserErrorException:
+def told(problem: RequestError) -> UserErrorException | SystemErrorException:
     """What user code gets for an error of the rooms below: the same text, in a class that it may know."""
+    if isinstance(problem, SystemFailure):
+        failed = SerpAPISystemError if problem.message.startswith("SerpAPI") else AzureContentSafetySystemError
+        return failed(problem.message)
     for beginning, kind in _BY_BEGINNING:
         if problem.message.startswith(beginning):
             return kind(problem.message)

@@ -33,10 +33,7 @@ def llm_vision(
     detail: str = "auto",
     **kwargs: object,
 ) -> object:
-    """``promptflow.tools.llm_vision.llm_vision``: a chat about images, which the template's variables may hold.
-
-    ``detail`` changes nothing, as in promptflow.
-    """
+    """``promptflow.tools.llm_vision.llm_vision``: a chat about images, which the template's variables may hold."""
     if not isinstance(connection, AzureOpenAIConnection | OpenAIConnection):
         raise refused(connection, "llm", "AzureOpenAIConnection, OpenAIConnection")
     return _vision(locals())
@@ -65,7 +62,7 @@ class AzureOpenAI(ToolProvider):
         detail: str = "auto",
         **kwargs: object,
     ) -> object:
-        """``promptflow.tools.aoai_gpt4v.AzureOpenAI.chat``. ``detail`` changes nothing, as in promptflow."""
+        """``promptflow.tools.aoai_gpt4v.AzureOpenAI.chat``."""
         return _vision({**locals(), "connection": self.connection})
 
 
@@ -92,7 +89,7 @@ class OpenAI(ToolProvider):
         detail: str = "auto",
         **kwargs: object,
     ) -> object:
-        """``promptflow.tools.openai_gpt4v.OpenAI.chat``. ``detail`` changes nothing, as in promptflow."""
+        """``promptflow.tools.openai_gpt4v.OpenAI.chat``."""
         return _vision({**locals(), "connection": self.connection})
 
 
@@ -100,5 +97,5 @@ def _vision(given: Arguments) -> object:
     connection, prompt, parameters, variables = parts("chat", given)
     images = find_referenced_image_set(variables)
     variables = {name: join_lists(value) for name, value in variables.items()}
-    messages = build_messages(separate_images(prompt), images, **variables)
+    messages = build_messages(separate_images(prompt), images, str(given["detail"]), **variables)
     return ask(lambda models: models.chat(connection, messages, n=1, **parameters))

@@ -119,6 +119,8 @@ async def _ask(load: Load, connection: Connection, request: Request) -> bool:
         id_, pid = json.loads(answer)[request.kind].split()
         load.pids.add(int(pid))
         _end(request, "answered" if id_ == request.id else "wrong", f"answered with {id_}")
+    elif status == 502 and b'"WorkerLost"' in answer:  # another worker ran it
+        _end(request, "lost", "502")
     else:
         _end(request, "full" if status == 429 else f"status {status}", answer[:200].decode())
     return not closes

@@ -29,8 +29,8 @@ class Verdict:
 def judge(requests: list[Request], events: list[Event], ran_in: dict[str, int], log: str) -> Verdict:
     """Blame every failed request on a kill, or call it a violation.
 
-    A request that had begun is blamed by the pid of the process that ran it. One that had not can only have been
-    under way on a connection that was open when a process was killed.
+    A request that had begun is blamed by the pid of the process that ran it. Any other can only have been under way on
+    a connection that was open when a process was killed.
     """
     verdict = Verdict()
     killed = {pid: event for event in events for pid in event.pids if pid}
@@ -45,7 +45,7 @@ def judge(requests: list[Request], events: list[Event], ran_in: dict[str, int], 
             verdict.causes[f"ran in a process that was killed ({killed[pid].what})"] += 1
         elif pid in by_server:
             verdict.causes["ran in a process that the server had to kill (stopped with the lock, or stuck)"] += 1
-        elif pid is None and (event := _cut_off_by(request, events)):
+        elif event := _cut_off_by(request, events):  # not begun, or run by another worker than the one that had it
             verdict.causes[f"its connection was in a process that was killed ({event.what})"] += 1
         else:
             verdict.violations.append(f"lost without a kill, ran in {pid}: {request}")

@@ -59,7 +59,7 @@ def test_a_bucket_holds_its_value_within_a_thousandth(value):
 
 
 def test_what_is_negative_counts_as_nothing():
-    assert Histogram.of([-5]).percentile(100) == 0
+    assert Histogram.of([-5, -(10**9)]).percentile(100) == 0
 
 
 def test_an_empty_one_has_no_percentiles():

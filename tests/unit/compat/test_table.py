@@ -99,7 +99,7 @@ def test_the_same_names_are_the_same_things_everywhere(promptflow):
     assert entity is AzureOpenAIConnection
 
 
-@pytest.mark.parametrize("module", ["promptflow.tools.serpapi", "promptflow.evals"])
+@pytest.mark.parametrize("module", ["promptflow.tools.list", "promptflow.evals"])
 def test_what_nobody_has_fails_and_says_what_there_is(promptflow, module):
     with pytest.raises(
         ModuleNotFoundError, match=rf"^{module} is not part of pfserve .*: promptflow, promptflow._core"
@@ -109,7 +109,7 @@ def test_what_nobody_has_fails_and_says_what_there_is(promptflow, module):
 
 def test_tools_that_are_a_distribution_of_their_own_are_named(promptflow):
     with pytest.raises(ModuleNotFoundError, match=r"pip install promptflow-tools"):
-        importlib.import_module("promptflow.tools.serpapi")
+        importlib.import_module("promptflow.tools.list")
 
 
 NOT_SERVED = [

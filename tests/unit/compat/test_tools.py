@@ -123,7 +123,7 @@ def test_images_become_parts(models):
     llm_vision(AZURE, "user:\n![image]({{ picture }})\nlook", deployment_name="d", picture=IMAGE, detail="low")
     [message] = models.asked[2]
     assert [part["type"] for part in message["content"]] == ["image_url", "text"]
-    assert message["content"][0]["image_url"]["detail"] == "auto"
+    assert message["content"][0]["image_url"]["detail"] == "low"
     assert models.asked[3]["n"] == 1
 
 

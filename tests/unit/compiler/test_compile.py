@@ -287,12 +287,13 @@ def test_outputs_are_references_or_literals(flows: Flows) -> None:
     assert run(flows.compile(files, included_outputs=("four", "two")), text="t") == {"two": "t", "four": 1}
 
 
-def test_a_bad_default_makes_the_input_required(flows: Flows) -> None:
+def test_a_bad_default_refuses_the_request_that_needs_it(flows: Flows) -> None:
     text = flow(node("a", "x: 1"), inputs="text: {type: int, default: ''}")
     plan = flows.compile({"flow.dag.yaml": text, "a.py": TOOL + "@tool\ndef a(x):\n    return x\n"})
-    assert plan.inputs[0].required
-    with pytest.raises(UserError):
+    assert not plan.inputs[0].required
+    with pytest.raises(UserError) as refused:
         plan.inputs[0].convert("")
+    assert plan.inputs[0].refusal == refused.value.message
 
 
 def test_the_fingerprint_is_that_of_the_files(flows: Flows, tmp_path: Path) -> None:

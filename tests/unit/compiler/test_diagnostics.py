@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pfserve import compat
 
 if TYPE_CHECKING:
     from conftest import Flows
@@ -419,5 +422,12 @@ def test_a_nodes_module_is_imported_at_start(flows: Flows) -> None:
         "Root cause: ModuleNotFoundError(\"No module named 'aside'\")."
     ]
     flows.compile({"aside.py": "import os\nSEEN = os.getcwd()\n"})
-    known = files["flow.dag.yaml"].replace("aside", "promptflow.tools.openai")
-    flows.compile({"flow.dag.yaml": known})
+
+
+def test_a_nodes_module_may_be_one_of_promptflows(flows: Flows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    compat.install()
+    known = HEAD + NODE + "  module: promptflow.tools.openai\n"
+    flows.compile({"flow.dag.yaml": known, "a.py": GOOD})
+    [unknown] = flows.mistakes({"flow.dag.yaml": known.replace("openai", "aoai.11")})
+    assert "provider module 'promptflow.tools.aoai.11' failed" in unknown

@@ -248,3 +248,14 @@ def f() -> Answer: 0
     assert out == {"text": {"type": "string"}}
     assert plan.returned is not None
     assert plan.returned.hidden == {"more"}
+
+
+def test_modules_are_looked_for_in_the_folder_that_code_names(flows: Flows) -> None:
+    files = {"src/entry.py": "def f(a): 0", "src/beside.py": ""}
+    plan = flows.compile({"flow.flex.yaml": "code: src\nentry: entry:f\n", **files})
+    assert [one.name for one in plan.inputs] == ["a"]
+
+
+def test_a_module_of_a_name_that_is_taken_is_told(flows: Flows) -> None:
+    [mistake] = flows.mistakes({"flow.flex.yaml": "entry: json:f\n", "json.py": "def f(): 0"})
+    assert mistake.endswith("json/__init__.py; give json.py another name")

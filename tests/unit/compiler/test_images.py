@@ -112,7 +112,7 @@ def test_defaults(flows: Flows, kind: str, default: str, expected: object) -> No
 
 def test_a_default_that_cannot_be_read_is_none(flows: Flows) -> None:
     plan = flows.compile(files(kind="image", default="nope.png", literal='"${inputs.a}"'))
-    assert plan.inputs[0].required
+    assert "No such file or directory: 'nope.png'" in plan.inputs[0].refusal
     assert "No such file or directory: 'nope.png'" in "\n".join(plan.warnings)
 
 

@@ -309,3 +309,13 @@ def test_the_connections_of_a_promptflow_export_are_found(tmp_path: Path) -> Non
     assert config.origins["connections"] == "default for a promptflow export"
     assert load(config, {"ONE_API_KEY": "k"}).get("one").api_key == "k"
     assert load(config, {"PROMPTFLOW_ENCODED_CONNECTIONS": ENCODED}).names() == ("my conn",)
+
+
+def test_with_a_stand_in_no_provider_is_asked(given: Load, tmp_path: Path) -> None:
+    config = load_config({"flow": str(tmp_path)}, {}, cores=1)
+    environ = {"PF_HTTP_CONNECTION_PROVIDER_ENDPOINT": "http://127.0.0.1:1"}
+    found = load(config, environ, stand_in=lambda kind: None)
+    told = told_for("search", found, MissingConnection)
+    assert told.endswith(
+        "; with --stub-llm no provider of connections is asked (from PF_HTTP_CONNECTION_PROVIDER_ENDPOINT)"
+    )

@@ -280,9 +280,14 @@ def arm(category: str, auth: str = "ApiKey", metadata: object = None, **more: ob
         ),
         (arm("Serp"), "Serp", {"api_key": "k"}),
         (
-            arm("CustomKeys", credentials={"keys": {"s": "k"}}, metadata={"a": "x", "azureml.flow.module": "m"}),
+            arm(
+                "CustomKeys",
+                "CustomKeys",
+                credentials={"keys": {"s": "k", "both": "k"}},
+                metadata={"a": "x", "both": "m", "none": "", "azureml.flow.module": "m"},
+            ),
             "Custom",
-            {"a": "x", "s": "k"},
+            {"a": "x", "s": "k", "both": "m"},
         ),
         (
             arm(

@@ -6,6 +6,7 @@ import asyncio
 import functools
 
 import pytest
+from msgspec.structs import replace
 
 from pfserve.errors import RequestError, SystemFailure, UserError
 from pfserve.execution import Executor
@@ -48,6 +49,14 @@ def no_int(value):
 def test_inputs_are_converted_and_defaults_are_not(outcome, values, expected):
     plan = plan_of(inputs=[given("n", int), given("k", int, default=1)], outputs={"n": at("n"), "k": at("k")})
     assert outcome(plan, **values) == expected
+
+
+def test_a_request_that_needs_an_unusable_default_is_told_so(outcome):
+    inputs = [replace(given("n", int), required=False, refusal="n is no int"), given("k", str)]
+    plan = plan_of(inputs=inputs, outputs={"n": at("n")})
+    assert outcome(plan, n="7", k="") == {"n": 7}
+    with pytest.raises(UserError, match="n is no int"):
+        outcome(plan, k="")
 
 
 def test_an_explicit_null_counts_as_given(outcome):

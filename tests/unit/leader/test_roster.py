@@ -9,6 +9,7 @@ from pfserve.leader.protocol import (
     Announce,
     AskedDrain,
     AskedReplacement,
+    AskedRetire,
     Beat,
     BecameReady,
     Dump,
@@ -19,6 +20,7 @@ from pfserve.leader.protocol import (
     Kill,
     Spawn,
     TellDrain,
+    TellRetire,
 )
 from pfserve.leader.roster import MOVES, Patience, Phase, Roster
 from pfserve.region import Departure
@@ -124,16 +126,16 @@ HISTORIES: dict[str, History] = {
     "two have served enough: one after the other, no stack, the replacement first": [
         *STARTED,
         (10.0, [*beats(10.0, 0, 1), *enough(0), *enough(1)], [Spawn(2)]),
-        (10.1, [BecameReady(2)], [TellDrain(0, 0.0, 310.1, "has served 9")]),
+        (10.1, [BecameReady(2)], [TellRetire(0, 310.1, "has served 9")]),
         (10.2, [*beats(10.0, 0, 1, 2), Exited(0, "exited with code 0")], []),
         (14.9, [*beats(14.0, 1, 2)], []),
         (15.0, [*beats(15.0, 1, 2)], [Spawn(0)]),
-        (15.1, [BecameReady(0)], [TellDrain(1, 0.0, 315.1, "has served 9")]),
+        (15.1, [BecameReady(0)], [TellRetire(1, 315.1, "has served 9")]),
     ],
     "recycled ones take long to go: no third of four seats, and a stuck one still finds its replacement": [
         *STARTED,
         (10.0, [*beats(10.0, 0, 1), *enough(0), *enough(1)], [Spawn(2)]),
-        (10.1, [BecameReady(2)], [TellDrain(0, 0.0, 310.1, "has served 9")]),
+        (10.1, [BecameReady(2)], [TellRetire(0, 310.1, "has served 9")]),
         (16.0, [*beats(16.0, 0, 1, 2)], []),
         (46.5, [*beats(46.0, 0, 2)], [Dump(1, "has not beaten for 30.5 s"), Spawn(3)]),
         (47.0, [*beats(46.5, 0, 2), BecameReady(3)], [Kill(1, "has not beaten for 30.5 s")]),
@@ -143,7 +145,7 @@ HISTORIES: dict[str, History] = {
         (10.0, [*beats(10.0, 0, 1), *enough(0)], [Spawn(2)]),
         (30.0, [*beats(30.0, 0, 1)], [Dump(2, "did not get ready within 20 s"), Spawn(3)]),
         (30.5, [*beats(30.5, 0, 1)], [Kill(2, "did not get ready within 20 s")]),
-        (31.0, [*beats(31.0, 0, 1), BecameReady(3)], [TellDrain(0, 0.0, 331.0, "has served 9")]),
+        (31.0, [*beats(31.0, 0, 1), BecameReady(3)], [TellRetire(0, 331.0, "has served 9")]),
     ],
     "served enough, then stuck: it does not wait for the replacement": [
         *STARTED,
@@ -168,10 +170,10 @@ HISTORIES: dict[str, History] = {
         ),
         (52.6, [*beats(52.0, 0), Exited(1, "x")], [Kill(2, "did not get ready within 20 s")]),
     ],
-    "stuck, but it came back: drained instead of killed": [
+    "stuck, but it came back: retired instead of killed": [
         *STARTED,
         (32.0, [*beats(32.0, 0)], [Dump(1, "has not beaten for 31.0 s"), Spawn(2)]),
-        (32.5, [*beats(32.5, 1), BecameReady(2)], [TellDrain(1, 0.0, 332.5, "has not beaten for 31.0 s")]),
+        (32.5, [*beats(32.5, 1), BecameReady(2)], [TellRetire(1, 332.5, "has not beaten for 31.0 s")]),
         (40.0, [*beats(40.0, 0, 2), Exited(1, "exited with code 0")], []),
     ],
     "two replacements a minute, not three": [
@@ -186,10 +188,10 @@ HISTORIES: dict[str, History] = {
         (63.0, [*beats(63.0, 2)], []),
         (93.0, [*beats(93.0, 2)], [Dump(3, "has not beaten for 60.5 s"), Spawn(0)]),
     ],
-    "a worker without threads asks: replacement first, then it drains": [
+    "a worker without threads asks: replacement first, then it retires": [
         *STARTED,
         (3.0, [*beats(3.0, 0, 1), AskedReplacement(0, "all threads hang")], [Dump(0, "all threads hang"), Spawn(2)]),
-        (3.2, [*beats(3.0, 0, 1), BecameReady(2)], [TellDrain(0, 0.0, 303.2, "all threads hang")]),
+        (3.2, [*beats(3.0, 0, 1), BecameReady(2)], [TellRetire(0, 303.2, "all threads hang")]),
         (
             303.8,
             [*beats(303.8, 0, 1, 2)],
@@ -201,7 +203,7 @@ HISTORIES: dict[str, History] = {
         (
             10.0,
             [AskedDrain(5.0, 35.0)],
-            [TellDrain(0, 5.0, 35.0, "the generation ends"), TellDrain(1, 5.0, 35.0, "the generation ends")],
+            [TellDrain(0, 5.0, 35.0, "the instance stops"), TellDrain(1, 5.0, 35.0, "the instance stops")],
         ),
         (16.0, [Exited(0, "exited with code 0")], []),
         (35.4, [], []),
@@ -214,7 +216,7 @@ HISTORIES: dict[str, History] = {
         (
             10.1,
             [AskedDrain(0.0, 35.0)],
-            [Kill(0, "the generation ends"), TellDrain(1, 0.0, 35.0, "the generation ends")],
+            [Kill(0, "the generation ends"), TellDrain(1, 0.0, 35.0, "the instance stops")],
         ),
         (10.2, [Exited(0, "x"), Exited(1, "x")], [Halt(0, "drained")]),
     ],
@@ -223,11 +225,40 @@ HISTORIES: dict[str, History] = {
         (
             10.0,
             [AskedDrain(0.0, 310.0)],
-            [TellDrain(0, 0.0, 310.0, "the generation ends"), TellDrain(1, 0.0, 310.0, "the generation ends")],
+            [TellDrain(0, 0.0, 310.0, "the instance stops"), TellDrain(1, 0.0, 310.0, "the instance stops")],
         ),
         (11.0, [Exited(0, "x"), AskedDrain(0.0, 400.0)], []),
-        (12.0, [AskedDrain(0.0, 37.0)], [TellDrain(1, 0.0, 37.0, "the generation ends")]),
+        (12.0, [AskedDrain(0.0, 37.0)], [TellDrain(1, 0.0, 37.0, "the instance stops")]),
         (37.5, [], [Kill(1, "did not finish by its deadline")]),
+    ],
+    "retirement: the connections go to the next generation, and the request timeout is the limit": [
+        *STARTED,
+        (
+            10.0,
+            [AskedRetire(310.0)],
+            [
+                TellRetire(0, 310.0, "the next generation serves"),
+                TellRetire(1, 310.0, "the next generation serves"),
+            ],
+        ),
+        (11.0, [Exited(0, "exited with code 0")], []),
+        (310.5, [], [Kill(1, "did not finish by its deadline")]),
+        (310.6, [Exited(1, "x")], [Halt(0, "drained")]),
+    ],
+    "a stop during a retirement is a drain, even if it may take longer; nothing undoes it": [
+        *STARTED,
+        (
+            10.0,
+            [AskedRetire(12.0)],
+            [TellRetire(0, 12.0, "the next generation serves"), TellRetire(1, 12.0, "the next generation serves")],
+        ),
+        (
+            11.0,
+            [AskedDrain(0.0, 36.0)],
+            [TellDrain(0, 0.0, 36.0, "the instance stops"), TellDrain(1, 0.0, 36.0, "the instance stops")],
+        ),
+        (11.1, [AskedRetire(12.0)], []),
+        (13.0, [], []),
     ],
     "a fork that failed is tried again": [
         *STARTED,

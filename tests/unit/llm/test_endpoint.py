@@ -50,11 +50,22 @@ def test_keys_are_sent_where_each_provider_wants_them_and_nothing_of_promptflow_
     assert not any(name.lower().startswith(("x-ms-", "ms-azure")) for name in (*azure.headers, *openai.headers))
 
 
-def test_without_a_key_azure_is_asked_with_a_token():
-    connection = AzureOpenAIConnection("https://a.example", auth_mode="meid_token")
+@pytest.mark.parametrize(
+    ("address", "scope"),
+    [
+        ("https://a.example", ".com"),
+        ("https://a.openai.azure.com/", ".com"),
+        ("https://a.openai.azure.us", ".us"),
+        ("https://a.openai.azure.cn:443", ".cn"),
+        ("https://notazure.us", ".com"),
+        ("https://[no", ".com"),
+    ],
+)
+def test_without_a_key_azure_is_asked_with_a_token(address, scope):
+    connection = AzureOpenAIConnection(address, auth_mode="meid_token")
     endpoint = endpoint_of(connection)
     assert "api-key" not in endpoint.headers
-    assert endpoint.scope == "https://cognitiveservices.azure.com/.default"
+    assert endpoint.scope == f"https://cognitiveservices.azure{scope}/.default"
 
 
 def test_other_connections_reach_no_llm():

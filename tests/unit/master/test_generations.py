@@ -23,9 +23,10 @@ from pfserve.master.protocol import (
     FoundUnshareable,
     Kill,
     LeaderExited,
-    RefuseReload,
+    PostponeReload,
     Tell,
     TellDrain,
+    TellRetire,
     Waits,
 )
 
@@ -44,8 +45,11 @@ SERVING: History = [
 RELOADED: History = [
     *SERVING,
     (10.0, [AskedReload()], [Fork(2, 1, True)]),
-    (11.0, [Compiled(2), BecameReady(2)], [EndReload(2, ""), TellDrain(1, 0.0, 311.0)]),
+    (11.0, [Compiled(2), BecameReady(2)], [EndReload(2, ""), TellRetire(1, 311.0)]),
 ]
+
+
+ANOTHER = Tell("another reload follows: a generation is just getting ready, and may have read the flow before")
 
 
 def died(generation: int) -> list[Event]:
@@ -80,7 +84,7 @@ HISTORIES: dict[str, History] = {
         (4.5, denied(3), []),
         (8.0, [], [Fork(4, 1, True)]),
         (20.0, denied(4), [Fork(5, 1, True)]),  # the time of the try counts
-        (21.0, [Compiled(5), BecameReady(5)], [TellDrain(1, 0.0, 321.0)]),
+        (21.0, [Compiled(5), BecameReady(5)], [TellRetire(1, 321.0)]),
         (60.0, [], []),
     ],
     "no access: requests have it tried sooner, but not at once again": [
@@ -232,7 +236,7 @@ HISTORIES: dict[str, History] = {
         (9.0, [Failed(1, 6, "20 workers died")], []),
         (9.1, [LeaderExited(1, "exited with code 6")], [Tell("generation 1 failed: 20 workers died"), Exit(6)]),
     ],
-    "reload: the old generation drains once the new one is ready, and its seats are free again": [
+    "reload: the old generation retires once the new one is ready, and its seats are free again": [
         *RELOADED,
         (20.0, died(1), []),
         (30.0, [AskedReload()], [Fork(3, 0, True)]),
@@ -247,15 +251,23 @@ HISTORIES: dict[str, History] = {
     "who asked for a reload that failed is told everything": [
         *SERVING,
         (10.0, [AskedReload(client=7)], [Fork(2, 1, True)]),
-        (10.1, [AskedReload(client=8)], [Tell(READYING), RefuseReload(8, READYING.removeprefix("no reload: "))]),
+        (10.1, [AskedReload(client=8)], [PostponeReload(8), ANOTHER]),
         (10.5, [Failed(2, 3, "no", "no\nbecause")], []),
-        (10.6, died(2), [EndReload(2, "no\nbecause"), Tell("generation 2 failed (no); the one before goes on")]),
+        (
+            10.6,
+            died(2),
+            [
+                EndReload(2, "no\nbecause"),
+                Tell("generation 2 failed (no); the one before goes on"),
+                Fork(3, 1, True),
+            ],
+        ),
     ],
     "a generation that makes way for one that compiles in each worker is no failed reload": [
         *SERVING,
         (10.0, [AskedReload()], [Fork(2, 1, True)]),
         (10.1, [FoundUnshareable(2, "a thread"), *died(2)], [Tell(UNSHAREABLE), Fork(3, 1, False)]),
-        (11.0, [Compiled(3), BecameReady(3)], [EndReload(3, ""), TellDrain(1, 0.0, 311.0)]),
+        (11.0, [Compiled(3), BecameReady(3)], [EndReload(3, ""), TellRetire(1, 311.0)]),
     ],
     "a stop ends a reload": [
         *SERVING,
@@ -271,19 +283,45 @@ HISTORIES: dict[str, History] = {
             ],
         ),
     ],
-    "one reload at a time": [
+    "two reloads at once are one": [
         *SERVING,
+        (10.0, [AskedReload(), AskedReload()], [Fork(2, 1, True)]),
+        (11.0, [Compiled(2), BecameReady(2)], [EndReload(2, ""), TellRetire(1, 311.0)]),
+        (12.0, died(1), []),
+    ],
+    "reloads asked for during a reload are one more, afterwards": [
+        *SERVING,
+        (10.0, [AskedReload()], [Fork(2, 1, True)]),
+        (10.1, [AskedReload()], [PostponeReload(0), ANOTHER]),
+        (10.2, [Compiled(2), AskedReload()], [PostponeReload(0), ANOTHER]),
+        (11.0, [BecameReady(2)], [EndReload(2, ""), TellRetire(1, 311.0), Fork(3, 2, True)]),
+        (12.0, [Compiled(3), BecameReady(3)], [EndReload(3, ""), TellRetire(2, 312.0)]),
+        (13.0, died(1), []),
+    ],
+    "a reload asked for during one that fails is made all the same": [
+        *SERVING,
+        (10.0, [AskedReload()], [Fork(2, 1, True)]),
+        (10.1, [AskedReload()], [PostponeReload(0), ANOTHER]),
+        (10.5, [Failed(2, 3, "no")], []),
         (
-            10.0,
-            [AskedReload(), AskedReload()],
-            [Tell(READYING), Fork(2, 1, True)],
+            10.6,
+            died(2),
+            [
+                EndReload(2, "no"),
+                Tell("generation 2 failed (no); the one before goes on"),
+                Fork(3, 1, True),
+            ],
         ),
-        (10.1, [AskedReload()], [Tell(READYING)]),
+    ],
+    "a reload asked for while the first flow compiles": [
+        (0.0, [], [Fork(1, 0, True)]),
+        (0.5, [AskedReload()], [PostponeReload(0), ANOTHER]),
+        (1.0, [Compiled(1), BecameReady(1)], [Fork(2, 1, True)]),
     ],
     "a reload waits for a block of seats": [
         *RELOADED,
         (20.0, [AskedReload()], [Fork(3, 2, True)]),
-        (21.0, [Compiled(3), BecameReady(3)], [EndReload(3, ""), TellDrain(2, 0.0, 321.0)]),
+        (21.0, [Compiled(3), BecameReady(3)], [EndReload(3, ""), TellRetire(2, 321.0)]),
         (22.0, [AskedReload()], [Tell("the reload waits until an old generation has finished")]),
         (50.0, died(1), [Fork(4, 0, True)]),
     ],

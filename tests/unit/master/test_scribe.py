@@ -48,3 +48,11 @@ def test_facts(region: Region) -> None:
     scribe.count(Fact.RELOADS_OK)
     assert (facts[Fact.STARTED_NS], facts[Fact.PORT], facts[Fact.ADMIN_PORT]) == (2 * NS, 8080, 8081)
     assert (facts[Fact.GENERATION], facts[Fact.READY_AFTER_NS], facts[Fact.RELOADS_OK]) == (3, NS // 2, 1)
+
+
+def test_every_phase_of_a_generation_can_be_told() -> None:
+    region = Region(4, 6, 3)
+    scribe = Scribe(region)
+    for phase in Phase:
+        scribe.note_turn(1, [(1, 0, phase, 100)])
+        assert region.ledger.lives[0] != Life.NONE, phase

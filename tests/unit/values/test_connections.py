@@ -110,6 +110,21 @@ def test_without_a_key() -> None:
     assert c.AzureOpenAIConnection("http://a").secrets == {"api_key": None}
 
 
+def test_a_key_that_was_never_there_reads_as_a_mask() -> None:
+    made = c.AzureOpenAIConnection("http://a", auth_mode="meid_token")
+    made.auth_mode = "key"
+    assert (made.api_key, made.by_key) == ("******", True)
+    made.api_key = "new"
+    assert (made.api_key, made.secrets) == ("new", {"api_key": "new"})
+    made.auth_mode = "meid_token"
+    assert made.api_key is None
+
+
+def test_a_secret_wins_over_a_config_of_the_same_name() -> None:
+    made = c.CustomConnection({"a": "secret"}, {"a": "config"})
+    assert (made["a"], made.a) == ("secret", "secret")
+
+
 def test_keywords_that_nobody_knows_are_accepted() -> None:
     assert not hasattr(c.OpenAIConnection("k", module="m", whatever=1), "whatever")
 

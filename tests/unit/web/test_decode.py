@@ -1,7 +1,10 @@
 """Bodies → inputs."""
 
 import contextlib
+import json
 import math
+import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -88,6 +91,40 @@ def test_what_is_refused(decode: Decoder, body: bytes, message: str) -> None:
     assert message in refusal.value.message
 
 
+@pytest.fixture
+def no_limit() -> Iterator[None]:
+    """Flow code that has raised Python's limit of recursion."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(10**6)
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.usefixtures("no_limit")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 200_000,
+        b'{"a":' * 50_000,
+        b'{"text": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+        b'["]",' * 200_000,
+        b'["]\\"]",' * 200_000,
+    ],
+    ids=["brackets", "braces", "one level too many", "hidden by strings", "hidden by escapes"],
+)
+def test_flow_code_that_raises_the_limit_of_recursion_does_not_open_the_stack(body: bytes) -> None:
+    with pytest.raises(UserError, match="nested too deeply"):
+        ONE(body)
+
+
+@pytest.mark.usefixtures("no_limit")
+def test_many_brackets_that_are_not_deep_are_read() -> None:
+    value = [[1], {"a": "]]]]"}] * 5_000 + ["[" * 100_000]
+    assert ONE(json.dumps({"text": value}).encode()) == {"text": value}
+    deep = b"[" * 999 + b"]" * 999
+    assert ONE(b'{"text": ' + deep + b"}")["text"] == decode_json(deep)
+
+
 def test_a_long_value_is_abridged_in_messages() -> None:
     with pytest.raises(UserError) as refusal:
         ONE(b'{"x": "' + b"y" * 1_000_000 + b'"}')
@@ -102,8 +139,6 @@ def test_a_long_value_is_abridged_in_messages() -> None:
     )
 )
 def test_json_is_read_as_python_reads_it(value: object) -> None:
-    import json
-
     assert decode_json(json.dumps(value).encode()) == value
 
 

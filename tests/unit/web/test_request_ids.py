@@ -1,6 +1,7 @@
 """Request ids."""
 
 import re
+from uuid import RFC_4122, UUID
 
 import pytest
 from multidict import CIMultiDict
@@ -25,7 +26,9 @@ def test_the_callers_id_is_kept(headers: dict[str, str], expected: str) -> None:
 
 @pytest.mark.parametrize("bad", ["", "y" * 129, "tab\there", "ümlaut", "\x7f", "\udcff"])
 def test_a_bad_id_is_replaced(bad: str) -> None:
-    assert re.fullmatch("[0-9a-f]{32}", RequestIds().of(CIMultiDict({"x-request-id": bad})))
+    new = RequestIds().of(CIMultiDict({"x-request-id": bad}))
+    assert re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", new)
+    assert (UUID(new).version, UUID(new).variant) == (4, RFC_4122)
 
 
 def test_new_ids_differ_beyond_one_batch() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +20,7 @@ from pfserve.worker.accept import (
     connection_limit,
     surplus,
 )
+from pfserve.worker.inbox import MOST_RECEIVED_BYTES, Letter
 
 OWN, OTHER, THIRD = 0, 1, 2
 
@@ -68,6 +70,7 @@ class FakeSocket:
     def __init__(self, name: str = "") -> None:
         self.name = name
         self.closed = False
+        self.received = b""  # handed to the protocol that adopts it
 
     def setblocking(self, flag: bool) -> None:
         assert flag is False
@@ -96,15 +99,15 @@ class FakeListener(FakeSocket):
 
 class FakeInbox:
     def __init__(self) -> None:
-        self.letters: deque[tuple[FakeSocket | None, int]] = deque()
+        self.letters: deque[Letter] = deque()
         self.problem: OSError | None = None
 
-    def put(self, connection: FakeSocket, epoch: int) -> None:
+    def put(self, connection: FakeSocket, epoch: int, received: bytes = b"") -> None:
         if self.problem:
             raise self.problem
-        self.letters.append((connection, epoch))
+        self.letters.append(Letter(connection, epoch, received))
 
-    def take(self) -> tuple[FakeSocket | None, int] | None:
+    def take(self) -> Letter | None:
         return self.letters.popleft() if self.letters else None
 
 
@@ -121,7 +124,7 @@ class FakeRegion:
         return self.live
 
     def least_connected(self, own_seat: int, now_ns: int, stale_after_ns: int) -> tuple[int, int]:
-        seat = min(self.live, key=lambda seat: (self.connections[seat], seat != own_seat))
+        seat = min(self.live or [own_seat], key=lambda seat: (self.connections[seat], seat != own_seat))
         self.connections[seat] += 1
         return seat, self.epochs[seat]
 
@@ -158,7 +161,8 @@ class FakeLoop:
         for _, callback in timers:
             callback()
 
-    def connect_accepted_socket(self, factory: object, connection: FakeSocket) -> FakeSocket:
+    def connect_accepted_socket(self, factory: Callable[[], bytes], connection: FakeSocket) -> FakeSocket:
+        connection.received = factory()
         return connection
 
     def create_task(self, connection: FakeSocket) -> FakeTask:
@@ -187,11 +191,12 @@ class Idle:
         self.busy = busy
         self.socket = FakeSocket()
 
-    def detach(self) -> FakeSocket | None:
+    def detach(self, most_bytes: int) -> tuple[FakeSocket, bytes] | None:
+        assert most_bytes == MOST_RECEIVED_BYTES
         if self.busy:
             return None
         self.scene.acceptor.connection_lost()
-        return self.socket
+        return self.socket, b"POST /sc"
 
 
 class Scene(SimpleNamespace):
@@ -210,7 +215,7 @@ class Scene(SimpleNamespace):
             seat=OWN,
             inboxes=self.inboxes,
             listeners=[self.listener],
-            protocol_factory=object,
+            protocol_factory=lambda received: received,
             idle_connections=lambda: iter(self.idle),
             max_connections=4,
             clock_ns=lambda: self.now_ns,
@@ -246,7 +251,7 @@ def test_a_connection_goes_to_the_seat_with_the_fewest(scene: Scene) -> None:
     scene.region.connections = [2, 1, 2]
     (client,) = scene.arrive()
     scene.loop.wake(scene.listener)
-    assert scene.inboxes[OTHER].letters == deque([(client, 8)])
+    assert scene.inboxes[OTHER].letters == deque([(client, 8, b"")])
     assert client.closed, "this process keeps no copy"
     assert scene.region.connections == [2, 2, 2]
     assert scene.loop.adopted == []
@@ -349,7 +354,7 @@ def test_without_descriptors_it_pauses_and_says_so_once_a_second(
 
 def test_a_connection_lost_for_want_of_a_descriptor_holds_the_inbox_up(scene: Scene) -> None:
     scene.region.connections = [2, 2, 2]
-    scene.inbox.letters.extend([(None, 7), (FakeSocket(), 7)])
+    scene.inbox.letters.extend([Letter(None, 7, b""), Letter(FakeSocket(), 7, b"")])
     scene.loop.wake(scene.inbox)
     assert scene.region.connections == [1, 2, 2]
     assert scene.loop.readers == {}
@@ -389,7 +394,7 @@ def test_nothing_resumes_after_stop_accepting(scene: Scene) -> None:
 
 
 def test_close_watches_nothing_and_closes_the_listener(scene: Scene) -> None:
-    scene.inbox.letters.append((None, 7))
+    scene.inbox.letters.append(Letter(None, 7, b""))
     scene.loop.wake(scene.inbox)
     scene.acceptor.close()
     scene.loop.ring()
@@ -401,7 +406,7 @@ def test_balance_moves_the_surplus_to_the_fewest(scene: Scene) -> None:
     scene.region.connections = [6, 6, 0]
     scene.idle = [Idle(scene) for _ in range(6)]
     scene.acceptor.balance()
-    assert [epoch for _, epoch in scene.inboxes[THIRD].letters] == [9, 9]
+    assert [letter.epoch for letter in scene.inboxes[THIRD].letters] == [9, 9]
     assert scene.region.connections == [4, 6, 2]
 
 
@@ -462,3 +467,31 @@ def test_connections_on_their_way_in_turn_are_not_given_up(scene: Scene) -> None
         scene.inbox.put(FakeSocket(), 7)
         scene.loop.wake(scene.inbox)
         assert scene.region.connections[OWN] == number + 1
+
+
+def test_what_was_received_travels_with_the_connection(scene: Scene) -> None:
+    scene.region.connections = [1, 0, 2]
+    leaving = Idle(scene)
+    assert scene.acceptor.pass_on(leaving)
+    assert scene.inboxes[OTHER].letters == deque([(leaving.socket, 8, b"POST /sc")])
+    assert scene.region.connections == [0, 1, 2]
+
+    scene.inbox.put(FakeSocket(), 7, b"ore")
+    scene.loop.wake(scene.inbox)
+    assert scene.loop.adopted[0].received == b"ore"
+
+
+def test_without_another_seat_a_connection_stays(scene: Scene) -> None:
+    scene.region.connections = [1, 0, 0]
+    scene.region.live = []
+    assert not scene.acceptor.pass_on(Idle(scene))
+    assert scene.region.connections == [1, 0, 0]
+
+
+def test_a_connection_is_expected_from_its_count_to_its_adoption(scene: Scene) -> None:
+    assert not scene.acceptor.expects()
+    scene.region.connections = [1, 0, 0]
+    assert scene.acceptor.expects()
+    scene.inbox.put(FakeSocket(), 7)
+    scene.loop.wake(scene.inbox)
+    assert not scene.acceptor.expects()

@@ -1,0 +1,142 @@
+"""The indexes that look-up tools name: a folder, an index file (``MLIndex``) or its text, or a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pfserve.compiler.missing import missing_module
+from pfserve.connections import ConnectionProblem, Connections
+from pfserve.errors import CompileError
+from pfserve.flow.document import plain, read_document
+from pfserve.values.connections import CognitiveSearchConnection, Connection
+from pfserve.values.indexes import Embedding, FolderIndex, SearchIndex
+
+FAISS = "promptflow_vectordb.tool.faiss_index_lookup.FaissIndexLookup.search"
+DB = "promptflow_vectordb.tool.vector_db_lookup.VectorDBLookup.search"
+VECTORS = "promptflow_vectordb.tool.vector_index_lookup.VectorIndexLookup.search"
+COMMON = "promptflow_vectordb.tool.common_index_lookup.search"
+NAMED_BY: Mapping[str, str] = {FAISS: "path", DB: "connection", VECTORS: "path", COMMON: "mlindex_content"}
+"""The input that names the index, by tool. It has to be a literal."""
+
+_API_VERSION = "2023-11-01"  # of vector queries as they are sent
+
+
+class IndexProblem(Exception):
+    """The index cannot be looked up in. The text is for the author."""
+
+
+Index = FolderIndex | SearchIndex
+
+
+def read_index(tool: str, named: object, given: Mapping[str, object], folder: Path, connections: Connections) -> Index:
+    """The index that the input of a tool names; ``given`` are the other literals of the node.
+
+    Raises:
+        IndexProblem: there is none, or none that can be served.
+    """
+    readers: Mapping[str, Callable[[], Index]] = {
+        FAISS: lambda: _opened(FolderIndex(str(folder / str(named)))),
+        DB: lambda: _of_connection(named, given),
+        VECTORS: lambda: _of_file(folder / str(named), connections),
+        COMMON: lambda: _of_text(str(named).encode(), folder, connections),
+    }
+    return readers[tool]()
+
+
+def _opened(index: FolderIndex) -> FolderIndex:
+    """The index, read here: workers share it."""
+    from pfserve.llm.tools.faiss_index import open_index
+
+    try:
+        open_index(index.folder)
+    except ImportError:
+        raise IndexProblem(f"the index {missing_module('faiss')}") from None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as problem:
+        raise IndexProblem(f"the index in '{Path(index.folder).name}' cannot be read: {problem}") from problem
+    return index
+
+
+def _of_connection(connection: object, given: Mapping[str, object]) -> SearchIndex:
+    if not isinstance(connection, CognitiveSearchConnection):
+        kind = type(connection).__name__
+        raise IndexProblem(f"a {kind} is not served here: ask the service in a python node, by its own library")
+    if not given.get("index_name"):
+        raise IndexProblem("the input 'index_name' is missing")
+    index = _search(connection, str(connection.api_base), str(given["index_name"]))
+    fields = {"content": given.get("text_field"), "vector": given.get("vector_field")}
+    return msgspec.structs.replace(index, **{name: str(field) for name, field in fields.items() if field})
+
+
+def _search(connection: CognitiveSearchConnection, endpoint: str, name: str) -> SearchIndex:
+    if not connection.api_key:
+        raise IndexProblem(f"connection '{connection.name}' has no key")
+    return SearchIndex(endpoint, str(connection.api_key), str(connection.api_version or _API_VERSION), name)
+
+
+def _of_file(path: Path, connections: Connections) -> Index:
+    file = path / "MLIndex" if path.is_dir() else path
+    try:
+        return _of_text(file.read_bytes(), file.parent, connections)
+    except OSError as problem:
+        raise IndexProblem(f"the index file '{file.name}' cannot be read: {problem.strerror}") from None
+
+
+def _of_text(text: bytes, folder: Path, connections: Connections) -> Index:
+    """The index that an index file describes."""
+    try:
+        described = plain(read_document(text, "MLIndex"))
+    except CompileError as problem:
+        raise IndexProblem(f"the description of the index is {problem.diagnostics[0].message}") from None
+    index = described.get("index") if isinstance(described, dict) else None
+    if not isinstance(described, dict) or not isinstance(index, dict):
+        raise IndexProblem("the description of the index has no 'index'")
+    embedding = _embedding(described.get("embeddings"), connections)
+    kind = index.get("kind")
+    if kind == "faiss":
+        place = folder / str(index.get("path") or ".")
+        return _opened(FolderIndex(str(place), embedding))
+    if kind == "acs":
+        return _azure(index, embedding, connections)
+    raise IndexProblem(f"an index of kind '{kind}' is not served here: ask it in a python node, by its own library")
+
+
+def _azure(index: Mapping[str, Any], embedding: Embedding | None, connections: Connections) -> SearchIndex:
+    connection = _connection(index.get("connection"), connections)
+    if not isinstance(connection, CognitiveSearchConnection):
+        raise IndexProblem(f"the connection of the index is a {type(connection).__name__}")
+    fields = {**(index.get("field_mapping") or {})}
+    found = _search(connection, str(index.get("endpoint") or connection.api_base), str(index.get("index")))
+    return msgspec.structs.replace(
+        found,
+        api_version=str(index.get("api_version") or found.api_version),
+        content=str(fields.get("content") or found.content),
+        vector=str(fields.get("embedding") or found.vector),
+        metadata=str(fields.get("metadata") or found.metadata),
+        semantic=str(index.get("semantic_configuration_name") or ""),
+        embedding=embedding,
+    )
+
+
+def _embedding(described: object, connections: Connections) -> Embedding | None:
+    """What makes vectors; None if the index says of nothing that could."""
+    if not isinstance(described, dict) or described.get("kind") in (None, "none"):
+        return None
+    if described["kind"] != "open_ai":
+        raise IndexProblem(f"embeddings of kind '{described['kind']}' are not served here")
+    model = described.get("deployment") or described.get("model")
+    return Embedding(_connection(described.get("connection"), connections), str(model))
+
+
+def _connection(described: object, connections: Connections) -> Connection:
+    """The connection of that name: the last part of its id in the workspace, or itself."""
+    named = described.get("id") or described.get("name") if isinstance(described, dict) else described
+    if not named:
+        raise IndexProblem("the description of the index names no connection")
+    try:
+        return connections.get(str(named).rpartition("/")[2])
+    except ConnectionProblem as problem:
+        raise IndexProblem(str(problem)) from None

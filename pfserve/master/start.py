@@ -1,0 +1,55 @@
+"""The start of an instance: log, sockets, shared region, pid file. Then the master takes over."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from pfserve.config import ServeConfig
+from pfserve.leader import lead
+from pfserve.master.listeners import bind, bind_admin
+from pfserve.master.master import BLOCKS, BootLeader, Master, Sockets, block_size
+from pfserve.master.pidfile import pidfile
+from pfserve.region import Region
+from pfserve.telemetry.logs import configure
+from pfserve.worker.lifeline import hold_standard_descriptors, raise_descriptor_limit
+
+_log = logging.getLogger("pfserve")
+
+
+def run_master(config: ServeConfig, boot_leader: BootLeader = lead) -> int:
+    """Serve until asked to stop; give the exit code. ``boot_leader`` is the life of a leader, run in its own process.
+
+    Raises:
+        PortError: an address cannot be bound.
+        ConfigError: the pid file cannot be written.
+        BootError: this machine's C library lacks the lock of the shared region.
+    """
+    started_s = time.monotonic()
+    hold_standard_descriptors()
+    raise_descriptor_limit()
+    _open_log(config)
+    listeners = bind(config.host, config.port)
+    is_default = _origin(config, "admin_port") == "default"
+    sockets = Sockets(listeners, bind_admin(config.admin_host, config.admin_port, listeners, is_default=is_default))
+    region = Region(config.max_concurrent_requests, BLOCKS * block_size(config), BLOCKS)
+    with pidfile(config.pidfile, config.origins.get("pidfile", "")):
+        return Master(config, sockets, region, boot_leader, started_s).run()
+
+
+def _open_log(config: ServeConfig) -> None:
+    configure(config.log_format, config.log_level, pattern=config.log_pattern, date_pattern=config.log_date_pattern)
+    for line in config.warnings:
+        _log.warning("%s", line)
+    for line in config.notices:
+        _log.info("%s", line)
+    _log.info(
+        "%d workers (%s) with %d threads (%s); at most %d requests inside (%s)",
+        *(config.workers, _origin(config, "workers")),
+        *(config.threads, _origin(config, "threads")),
+        *(config.max_concurrent_requests, _origin(config, "max_concurrent_requests")),
+    )
+
+
+def _origin(config: ServeConfig, name: str) -> str:
+    return config.origins.get(name, "default")

@@ -1,0 +1,43 @@
+"""Indexes that flows look things up in, as the compiler reads them (contract 3.10). Data only."""
+
+from __future__ import annotations
+
+import msgspec
+
+KEYWORD = "Keyword"
+SEMANTIC = "Semantic"
+VECTOR = "Vector"
+VECTOR_KEYWORD = "Hybrid (vector + keyword)"
+VECTOR_SEMANTIC = "Hybrid + semantic"
+QUERY_TYPES = (KEYWORD, SEMANTIC, VECTOR, VECTOR_KEYWORD, VECTOR_SEMANTIC)
+
+
+class Embedding(msgspec.Struct, frozen=True):
+    """What makes vectors of queries."""
+
+    connection: object  # of pfserve.values.connections
+    model: str  # of OpenAI, or the deployment of Azure
+
+
+class SearchIndex(msgspec.Struct, frozen=True):
+    """An index of Azure AI Search."""
+
+    endpoint: str
+    key: str
+    api_version: str
+    name: str
+    content: str = "content"
+    vector: str = "contentVector"
+    metadata: str = "meta_json_string"
+    semantic: str = ""  # the name of its semantic configuration
+    embedding: Embedding | None = None
+
+    def __repr__(self) -> str:  # the generated one would show the key
+        return f"<index {self.name!r} of {self.endpoint}>"
+
+
+class FolderIndex(msgspec.Struct, frozen=True):
+    """An index in a folder: FAISS's file, and the texts beside it."""
+
+    folder: str
+    embedding: Embedding | None = None
