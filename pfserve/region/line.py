@@ -79,6 +79,12 @@ class Line:
             self._commit(area, head, tail + 1)
             return entry
 
+    def reserve(self, seat: int) -> Entry:
+        """A place in the order for a request that need not wait, should it have to after all. Takes the lock."""
+        with self._lock:
+            self._words[_LAST] += 1
+            return Entry(seat, self._words[_LAST])
+
     def put_back(self, entry: Entry) -> None:
         """Put a request in front of all those that came after it. Takes the lock."""
         with self._lock:

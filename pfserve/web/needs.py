@@ -59,7 +59,7 @@ class Slots(Protocol):
         Raises :class:`pfserve.errors.TooManyRequests`.
         """
 
-    def take_up(self, seat: int, number: int) -> bool:
+    def take_up(self, seat: int, number: int, granted_s: float) -> bool:
         """Whether the request that another seat hands over may begin here at once."""
 
 

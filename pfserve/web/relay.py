@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pfserve.web.exchange import Exchange
 
 PRIVATE = "x-pfserve-"  # headers that workers give each other; those of clients are not passed on
-SEAT, NUMBER, ARRIVED = f"{PRIVATE}seat", f"{PRIVATE}number", f"{PRIVATE}arrived"
+SEAT, NUMBER = f"{PRIVATE}seat", f"{PRIVATE}number"
+ARRIVED, GRANTED = f"{PRIVATE}arrived", f"{PRIVATE}granted"
 START_WITHIN_S = 2.5  # from the grant; longer than the other worker keeps the slot free for it
 
 _BUFFER_BYTES = 256 * 1024
@@ -49,7 +50,7 @@ Reply = tuple[int, bytes, str, str]  # status, body, content type, further heade
 
 
 class Away(msgspec.Struct, frozen=True):
-    """A slot of another worker, promised to a request of ours."""
+    """A slot of another worker, promised to a request of ours, or one that it seems to have."""
 
     seat: int
     epoch: int
@@ -222,7 +223,7 @@ def _request(exchange: Exchange, body: bytes, away: Away) -> bytes:
             lines.append(name + b": " + value)
     ours = (
         f"x-request-id: {exchange.request_id}\r\n{SEAT}: {away.origin}\r\n{NUMBER}: {away.number}\r\n"
-        f"{ARRIVED}: {exchange.arrived_s!r}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"{ARRIVED}: {exchange.arrived_s!r}\r\n{GRANTED}: {away.granted_s!r}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return b"\r\n".join([*lines, ours.encode("latin-1")]) + body
 

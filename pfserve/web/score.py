@@ -11,7 +11,7 @@ from pfserve.web.accept import Wanted, negotiate, unacceptable_message
 from pfserve.web.encode import encode_outputs, encode_returned
 from pfserve.web.events import send_events, take_stream
 from pfserve.web.exchange import Exchange, Stage
-from pfserve.web.relay import NUMBER, SEAT, Reply
+from pfserve.web.relay import GRANTED, NUMBER, SEAT, Reply
 
 if TYPE_CHECKING:
     from pfserve.web.body import Bodies
@@ -90,7 +90,8 @@ class Scoring:
         assert slots is not None, "requests are handed over only where they need a slot"
         wanted = self._wanted(exchange) if hdrs.ACCEPT in exchange.headers else _JSON
         values = self._decode(await self._bodies.receive(exchange))
-        if not slots.take_up(int(exchange.headers[SEAT]), int(exchange.headers[NUMBER])):
+        told = exchange.headers
+        if not slots.take_up(int(told[SEAT]), int(told[NUMBER]), float(told[GRANTED])):
             exchange.connection.abort()  # nothing has started: it is waited for elsewhere
             return
         exchange.connection.send_processing()

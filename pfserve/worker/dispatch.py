@@ -27,6 +27,7 @@ from pfserve.worker.own_slots import OwnSlots
 LOOK_AGAIN_S = 0.05  # a message can be lost with the worker it was for, or between two words of memory
 LOOKS_IN_VAIN = 20  # until an entry that is missing in the line is put back: who took it out has died
 LETTERS_PER_WAKE_UP = 64
+OFFER_S = 0.005  # until what was offered to a worker shows in what it says of itself
 
 
 class Waiter:
@@ -113,6 +114,8 @@ class Dispatch:
         Raises:
             TooManyRequests: it waits too long, or would wait until after its deadline.
         """
+        if waiter.entry is None and (offer := self._offer(waiter)) is not None:
+            return offer
         coming = waiter.coming = self._loop.create_future()
         self._enter(waiter)
         try:
@@ -124,9 +127,9 @@ class Dispatch:
             self._slots.use_promise()
         return away
 
-    def take_up(self, seat: int, number: int) -> bool:
+    def take_up(self, seat: int, number: int, granted_s: float) -> bool:
         """Whether the request that another worker hands over may run now. It must do so before the event loop turns."""
-        return self._slots.take_up(Entry(seat, number))
+        return self._slots.take_up(Entry(seat, number), granted_s)
 
     def open_stream(self, seat: int, epoch: int) -> socket.socket | None:
         """A private stream to the process on the seat; None if it takes none."""
@@ -137,6 +140,23 @@ class Dispatch:
             return ours
         ours.close()
         return None
+
+    # -- Past the line, where nobody waits ---------------------------------------------------------
+
+    def _offer(self, waiter: Waiter) -> Away | None:
+        """A slot that another worker seems to have: it says so, or not, when the request comes there."""
+        seat = freest(self._live(), self._slots.count, self._region.busy, self._asked) if self._line.empty else None
+        if seat is None:
+            return None
+        now_s = waiter.entered_s = self._clock_ns() / 1e9
+        waiter.entry = self._line.reserve(self._seat)
+        self._asked[seat] = self._asked.get(seat, 0) + 1
+        self._loop.call_later(OFFER_S, self._forget_offer, seat)
+        return Away(seat, self._region.epochs[seat], waiter.entry.number, self._seat, now_s)
+
+    def _forget_offer(self, seat: int) -> None:
+        if self._asked.get(seat):
+            self._asked[seat] -= 1
 
     # -- Into the line and out of it ---------------------------------------------------------------
 
@@ -269,7 +289,7 @@ class Dispatch:
             waiter.limit.cancel()
             waiter.limit = None
         if waiter.asked is not None:
-            self._asked[waiter.asked] -= 1
+            self._forget_offer(waiter.asked)
             waiter.asked = None
 
     def _live(self) -> list[int]:

@@ -102,13 +102,18 @@ class OwnSlots:
 
     # -- For requests of other workers -------------------------------------------------------------
 
-    def take_up(self, entry: Entry) -> bool:
-        """Whether the request that another worker hands over may run now, in the slot that it was promised."""
-        until_ns = self._granted.pop(entry, None)
-        if until_ns is None:
+    def take_up(self, entry: Entry, granted_s: float) -> bool:
+        """Whether the request that another worker hands over may run now.
+
+        It may in the slot that it was promised; or, where nobody waits, in any that is free. But not when so much time
+        has passed that its worker may have given this up.
+        """
+        promised = self._granted.pop(entry, None) is not None
+        if promised:
+            self.use_promise()
+        if self._clock_ns() > granted_s * 1e9 + GRANT_NS:
             return False
-        self.use_promise()
-        return until_ns >= self._clock_ns()  # else its worker is about to give this slot up
+        return promised or (self._lane.jobs + self._promised < self.count and self._line.empty)
 
     def declined(self, entry: Entry) -> None:
         """The other worker does not need the slot."""
