@@ -114,10 +114,13 @@ def alive(pid: int) -> bool:
 class Instance:
     """A running server. Make it with :func:`instance`, which also ends it."""
 
-    def __init__(self, flow: Path, flags: Sequence[str], wrapper: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, flow: Path, flags: Sequence[str], wrapper: Sequence[str], folder: Path, port: int | None
+    ) -> None:
         self.log_file = folder / "log"
         self._out = self.log_file.open("wb")
-        command = [*wrapper, *COMMAND, str(flow), "--host=127.0.0.1", "--port=0", "--workers=2", *flags]
+        command = [*wrapper, *COMMAND, str(flow), "--host=127.0.0.1", "--workers=2"]
+        command += [*([] if port is None else [f"--port={port}"]), *flags]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             command, stdout=self._out, stderr=self._out, cwd=folder, env=environment, start_new_session=True
@@ -130,7 +133,7 @@ class Instance:
 
     @property
     def port(self) -> int:
-        found = re.search(r"serving on http://127\.0\.0\.1:(\d+)", self.log())
+        found = re.search(r"serving on https?://127\.0\.0\.1:(\d+)", self.log())
         assert found, self.log()
         return int(found[1])
 
@@ -204,9 +207,9 @@ class Instance:
 
 
 @contextlib.contextmanager
-def instance(flow: Path, *flags: str, wrapper: Sequence[str] = ()) -> Iterator[Instance]:
+def instance(flow: Path, *flags: str, wrapper: Sequence[str] = (), port: int | None = 0) -> Iterator[Instance]:
     """Start a server for the flow with two workers on a free port. Its log lies beside the flow's folder."""
-    server = Instance(flow, flags, wrapper, flow.parent)
+    server = Instance(flow, flags, wrapper, flow.parent, port)
     try:
         yield server
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,10 +20,18 @@ PAUSE_S = 0.003  # leaves the server's processes the time to start
 class Client:
     """One connection that reads whole answers."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+    def __init__(self, place: int | str, context: ssl.SSLContext | None = None) -> None:
+        """``place`` is a port of this machine or the path of a Unix socket; ``context`` is for TLS."""
+        if isinstance(place, str):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(30)
+            self.socket.connect(place)
+        else:
+            self.socket = socket.create_connection(("127.0.0.1", place), timeout=30)
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self._read = b""
-        self.body = b""  # of the last answer
+        self.head = self.body = b""  # of the last answer
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
@@ -32,6 +41,7 @@ class Client:
         while b"\r\n\r\n" not in self._read:
             self._more()
         head, _, self._read = self._read.partition(b"\r\n\r\n")
+        self.head = head
         length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
         while len(self._read) < length:
             self._more()

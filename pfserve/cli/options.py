@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import click
 
-from pfserve.config.settings import SETTINGS, Setting
+from pfserve.config.setting import Setting
+from pfserve.config.settings import SETTINGS
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Given = Mapping[str, str | tuple[str, ...] | bool | None]

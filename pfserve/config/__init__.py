@@ -2,7 +2,8 @@
 
 from pfserve.config.load import load_config
 from pfserve.config.model import ServeConfig
-from pfserve.config.settings import SETTINGS, Setting
+from pfserve.config.setting import Setting
+from pfserve.config.settings import SETTINGS
 from pfserve.config.show import setting_rows, show_config
 from pfserve.config.snapshot import snapshot
 

@@ -11,7 +11,8 @@ from pfserve.config.cores import usable_cores
 from pfserve.config.derive import Choice, Site
 from pfserve.config.model import ServeConfig
 from pfserve.config.place import find_flow, is_promptflow_export, on_azure_ml
-from pfserve.config.settings import SETTINGS, Setting
+from pfserve.config.setting import Setting
+from pfserve.config.settings import SETTINGS
 from pfserve.config.variables import Variables, from_file, from_flags
 from pfserve.errors import ConfigError
 

@@ -33,6 +33,9 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     log_date_pattern: str = ""  # PF_LOG_DATETIME_FORMAT: a strftime format, "" for ours
     cors: str  # the origin that is allowed, "*" as promptflow, "" for none
     stream_errors: bool = False  # an event tells why a stream is cut
+    tls_cert: str = ""  # absolute paths, "" for none
+    tls_key: str = ""
+    uds: str = ""  # an absolute path, "" for none
     pidfile: str  # an absolute path, "" for none
     runtime_folder: str = ""  # "" for one of our own in /tmp
     admin_host: str = "127.0.0.1"

@@ -2,54 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import msgspec
-
 from pfserve.config import parse
-
-
-class Unit(msgspec.Struct, frozen=True):
-    """A unit of the outside contract, and the way to and from the one used inside."""
-
-    text: str
-    inward: Callable[[float], float]
-    outward: Callable[[float], float]
-
-
-SECONDS = Unit("s", float, float)
-MILLISECONDS = Unit("ms", lambda ms: ms / 1000, lambda s: s * 1000)
-MEGABYTES = Unit("MB", lambda mb: int(mb * 1_000_000), lambda size: size / 1_000_000)
-
-
-class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One setting of ``pfserve serve``.
-
-    ``parse`` reads a flag, ``parse_variable`` (where it differs) an environment variable; both raise ValueError that
-    says what is allowed. ``default`` is in the operator's unit; None together with ``default_text`` means that it is
-    worked out (``derive``). Of ``variables`` the first one that is set counts.
-    """
-
-    name: str
-    help: str
-    parse: Callable[[str], object]
-    parse_variable: Callable[[str], object] | None = None
-    flag: str = ""  # "" where only a variable sets it
-    is_switch: bool = False  # has a --no- form and takes no value
-    is_secret: bool = False  # what was given is never shown
-    is_repeatable: bool = False  # the flag may be given again; its texts are parsed one by one, to a tuple
-    variables: tuple[str, ...] = ()
-    default: object = None
-    default_text: str = ""
-    unit: Unit | None = None
-    field: str = ""  # of ServeConfig, where it is not the name
-    bad_variable_warns: bool = False  # the contract has the default for a bad value; we add a warning
-
-    @property
-    def target(self) -> str:
-        """The field of ServeConfig that holds the value."""
-        return self.field or self.name
-
+from pfserve.config.setting import MEGABYTES, MILLISECONDS, SECONDS, Setting
 
 _DAY_S = 86_400
 
@@ -342,6 +296,33 @@ SETTINGS: tuple[Setting, ...] = (
         help="Send an event named error, with the error, before the connection of a stream that failed is cut.",
         parse=parse.switch,
         default=False,
+    ),
+    Setting(
+        name="tls_cert",
+        flag="--tls-cert",
+        variables=("PFSERVE_TLS_CERT",),
+        help="PEM file with the certificate: serve HTTPS. Read again by a reload.",
+        parse=parse.existing_path,
+        default="",
+        default_text="none",
+    ),
+    Setting(
+        name="tls_key",
+        flag="--tls-key",
+        variables=("PFSERVE_TLS_KEY",),
+        help="PEM file with its key.",
+        parse=parse.existing_path,
+        default="",
+        default_text="that of --tls-cert",
+    ),
+    Setting(
+        name="uds",
+        flag="--uds",
+        variables=("PFSERVE_UDS",),
+        help="Unix socket to listen on, instead of a port; beside it where a port is given too.",
+        parse=parse.path,
+        default="",
+        default_text="none",
     ),
     Setting(
         name="pidfile",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pfserve.config.model import ServeConfig
-from pfserve.config.settings import SETTINGS, Setting
+from pfserve.config.setting import Setting
+from pfserve.config.settings import SETTINGS
 
 _HEAD = ("setting", "value", "unit", "origin")
 

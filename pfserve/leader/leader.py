@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -30,6 +31,9 @@ from pfserve.worker.inbox import Inbox, hand_over
 from pfserve.worker.lifeline import STACK_SIGNAL, Closable, fork_child
 from pfserve.worker.mailbox import Mailbox
 from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Replace, Retire, TryAgain, Unshareable, Waits
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 _log = logging.getLogger("pfserve")
 _NS = 1_000_000_000
@@ -58,6 +62,7 @@ def run_leader(post: Post, load: Load, work: Work) -> int:
     ``load`` imports and compiles the flow; ``work`` is the life of a worker, run in its own process.
     """
     try:
+        tls = _load_tls(post.config)
         plan = _compile(post, load) if post.preload else None
     except _CannotShare as reason:
         post.channel.send(Unshareable(str(reason)))
@@ -70,11 +75,19 @@ def run_leader(post: Post, load: Load, work: Work) -> int:
             return 0
     post.channel.send(_compiled(plan))
     _freeze_heap()
-    return Leader(post, plan, load, work).run()
+    return Leader(post, plan, load, work, tls).run()
 
 
 def _compiled(plan: Plan | None) -> Compiled:
     return Compiled(plan.flow_name, plan.kind, plan.fingerprint, len(plan.steps)) if plan else Compiled()
+
+
+def _load_tls(config: ServeConfig) -> SSLContext | None:
+    if not (config.tls_cert or config.tls_key):
+        return None
+    from pfserve.worker.tls import load_tls  # the master imports this module, and has no use for OpenSSL
+
+    return load_tls(config)
 
 
 class _CannotShare(Exception):
@@ -134,13 +147,14 @@ class _Hand:
 class Leader:
     """The poll loop around the roster."""
 
-    def __init__(self, post: Post, plan: Plan | None, load: Load, work: Work) -> None:
+    def __init__(self, post: Post, plan: Plan | None, load: Load, work: Work, tls: SSLContext | None) -> None:
         config = post.config
         patience = Patience(config.boot_timeout_s, config.stuck_after_s, config.request_timeout_s)
         self._post = post
         self._plan = plan
         self._load = load
         self._work = work
+        self._tls = tls
         self._roster = Roster(post.seats, config.workers, patience)
         self._bell = Bell([signal.SIGCHLD])
         self._mailboxes = {seat: Mailbox() for seat in post.seats}
@@ -283,7 +297,9 @@ class Leader:
                 channel.send(Waits(plan.waiting.reason))
                 if not post.may_wait:
                     raise WorkerBootError(plan.waiting.reason)
-            duty = Duty(post.config, post.region, seat, post.listeners, post.inboxes, self._mailboxes, channel)
+            duty = Duty(
+                post.config, post.region, seat, post.listeners, post.inboxes, self._mailboxes, channel, self._tls
+            )
             return self._work(duty, plan)
         except BootError as problem:
             channel.send(BootFailed(problem.exit_code, str(problem)))

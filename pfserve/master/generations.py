@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pfserve.errors import CompileError, CrashLoopError, PortError, WorkerBootError
+from pfserve.errors import CompileError, ConfigError, CrashLoopError, PortError, WorkerBootError
 from pfserve.master.protocol import (
     Action,
     AskedReload,
@@ -366,5 +366,5 @@ class Generations:
 
 def _known(exit_code: int | None) -> int:
     """The exit code to pass on; a leader that ended in any other way could not boot."""
-    known = {error.exit_code for error in (CompileError, WorkerBootError, PortError, CrashLoopError)}
+    known = {error.exit_code for error in (ConfigError, CompileError, WorkerBootError, PortError, CrashLoopError)}
     return exit_code if exit_code in known else WorkerBootError.exit_code

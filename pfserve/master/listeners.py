@@ -90,10 +90,12 @@ def port_of(listeners: tuple[socket.socket, ...]) -> int:
     return int(ports[0]) if ports else 0
 
 
-def url_of(listener: socket.socket) -> str:
-    """The address of a bound socket, for people."""
+def url_of(listener: socket.socket, scheme: str = "http") -> str:
+    """The address of a bound socket, for people. Unix sockets are without TLS."""
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
     host, port, *_ = listener.getsockname()
-    return f"http://{_shown(host)}:{port}"
+    return f"{scheme}://{_shown(host)}:{port}"
 
 
 def _bound(family: int, address: tuple[object, ...]) -> socket.socket:

@@ -262,7 +262,7 @@ class Master:
             generation,
             config.workers,
             time.monotonic() - self._reigns[generation].started_s,
-            " and ".join(url_of(listener) for listener in self._listeners),
+            " and ".join(url_of(listener, "https" if config.tls_cert else "http") for listener in self._listeners),
         )
 
     # -- what is to be done

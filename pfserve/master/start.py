@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 
 from pfserve.config import ServeConfig
@@ -10,6 +11,7 @@ from pfserve.leader import lead
 from pfserve.master.listeners import bind, bind_admin
 from pfserve.master.master import BLOCKS, BootLeader, Master, Sockets, block_size
 from pfserve.master.pidfile import pidfile
+from pfserve.master.unix_socket import UnixSocket
 from pfserve.region import Region
 from pfserve.telemetry.logs import configure
 from pfserve.worker.lifeline import hold_standard_descriptors, raise_descriptor_limit
@@ -29,12 +31,23 @@ def run_master(config: ServeConfig, boot_leader: BootLeader = lead) -> int:
     hold_standard_descriptors()
     raise_descriptor_limit()
     _open_log(config)
-    listeners = bind(config.host, config.port)
+    unix = UnixSocket(config.uds, _origin(config, "uds"))
+    listeners = _bind(config, unix)
     is_default = _origin(config, "admin_port") == "default"
     sockets = Sockets(listeners, bind_admin(config.admin_host, config.admin_port, listeners, is_default=is_default))
     region = Region(config.max_concurrent_requests, BLOCKS * block_size(config), BLOCKS)
-    with pidfile(config.pidfile, config.origins.get("pidfile", "")):
-        return Master(config, sockets, region, boot_leader, started_s).run()
+    try:
+        with pidfile(config.pidfile, config.origins.get("pidfile", "")):
+            return Master(config, sockets, region, boot_leader, started_s).run()
+    finally:
+        unix.remove()
+
+
+def _bind(config: ServeConfig, unix: UnixSocket) -> tuple[socket.socket, ...]:
+    """The port, the Unix socket, or both. A Unix socket stands for the port, unless one was asked for too."""
+    wants_port = not config.uds or _origin(config, "port") != "default"
+    by_port = bind(config.host, config.port) if wants_port else ()
+    return (*by_port, unix.bind()) if config.uds else by_port
 
 
 def _open_log(config: ServeConfig) -> None:

@@ -137,8 +137,12 @@ class Service:
         self.heads.refresh(time.time())
         self._page.flush()
         waiting = [connection for connection in self.connections if connection.state is not State.BUSY]
-        for connection in overdue(waiting, self.clock(), self.settings.limits):
+        now_s, limits = self.clock(), self.settings.limits
+        for connection in overdue(waiting, now_s, limits):
             connection.abort()
+        for connection in waiting:  # TLS: closed, but its client does not say goodbye
+            if connection.state is State.CLOSED and connection.since_s + limits.linger_s < now_s and connection.is_sent:
+                connection.abort()
 
     def idle_connections(self) -> list[Connection]:
         """Connections between two requests. Each may be given away by :meth:`Connection.detach`."""

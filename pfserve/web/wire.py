@@ -31,6 +31,15 @@ class Wire(BaseProtocol):
             self._unsent = left
         return waiting
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether the client has acknowledged all that was written."""
+        transport = self.transport
+        if transport is None:
+            return True
+        descriptor = transport.get_extra_info("socket").fileno()
+        return not transport.get_write_buffer_size() and not in_kernel(descriptor)
+
     def send_continue(self) -> None:
         """Ask for the body that the client holds back."""
         if self.transport is not None:

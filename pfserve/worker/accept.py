@@ -21,10 +21,12 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from ssl import SSLContext, SSLError
 from typing import Protocol
 
 from pfserve.region import Region
 from pfserve.worker.inbox import MOST_RECEIVED_BYTES, STALE_AFTER_NS, Inbox
+from pfserve.worker.tls import HANDSHAKE_S, SHUTDOWN_S
 
 BACKLOG = 2048  # the kernel lowers it to net.core.somaxconn
 PAUSE_S = 0.1  # without a descriptor left
@@ -99,6 +101,7 @@ class Acceptor:
         protocol_factory: Callable[[bytes], asyncio.BaseProtocol],
         idle_connections: Callable[[], Iterable[Detachable]],
         max_connections: int,
+        tls: SSLContext | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._loop = loop
@@ -110,6 +113,7 @@ class Acceptor:
         self._protocol_factory = protocol_factory
         self._idle_connections = idle_connections
         self._max_connections = max_connections
+        self._tls = tls
         self._clock_ns = clock_ns
         self._state = AcceptState.NEW
         self._held = 0  # connections adopted and not yet lost: the region's count, less those on their way
@@ -154,6 +158,12 @@ class Acceptor:
         if self._region.draining:
             for listener in self._listeners:
                 self._empty_backlog(listener)
+
+    def give_up_handshakes(self) -> None:
+        """Send those away that have not finished their TLS handshake: no request of theirs can be there."""
+        if self._tls is not None:
+            for task in self._adopting:
+                task.cancel()
 
     def close(self) -> None:
         """Watch nothing any more and close this worker's copies of the listeners. The inbox stays the master's."""
@@ -238,16 +248,30 @@ class Acceptor:
         """Make the connection this worker's. It is counted already; TCP_NODELAY is set by the event loop."""
         self._held += 1
         protocol = partial(self._protocol_factory, received)
-        task = self._loop.create_task(self._loop.connect_accepted_socket(protocol, connection))
+        if self._tls is None or connection.family == socket.AF_UNIX:
+            adoption = self._loop.connect_accepted_socket(protocol, connection)
+        else:
+            adoption = self._loop.connect_accepted_socket(
+                protocol,
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_S,
+                ssl_shutdown_timeout=SHUTDOWN_S,
+            )
+        task = self._loop.create_task(adoption)
         self._adopting.add(task)
         task.add_done_callback(self._adopted)
 
     def _adopted(self, task: asyncio.Task[object]) -> None:
         self._adopting.discard(task)
-        if task.cancelled() or task.exception() is None:
+        problem = None if task.cancelled() else task.exception()
+        if problem is None and not task.cancelled():
             return
-        _log.error("a connection could not be adopted", exc_info=task.exception())
         self.connection_lost()
+        if self._tls is not None and isinstance(problem, SSLError | OSError):  # a client that speaks no TLS, or is gone
+            self._complain("a TLS handshake failed: %s", problem.args[-1] if problem.args else type(problem).__name__)
+        elif problem is not None:
+            _log.error("a connection could not be adopted", exc_info=problem)
 
     # -- Pausing -----------------------------------------------------------------------------------
 
@@ -281,10 +305,13 @@ class Acceptor:
         if self._state is AcceptState.OPEN:
             self._pause()
             self._loop.call_later(PAUSE_S, self._resume)
+        self._complain("cannot accept connections: %s; raise the limit of open files (ulimit -n)", os.strerror(cause))
+
+    def _complain(self, text: str, cause: object) -> None:
         now_ns = self._clock_ns()
         if now_ns - self._complained_ns >= COMPLAINT_EVERY_NS:
             self._complained_ns = now_ns
-            _log.error("cannot accept connections: %s; raise the limit of open files (ulimit -n)", os.strerror(cause))
+            _log.error(text, cause)
 
     # -- Rebalancing -------------------------------------------------------------------------------
 

@@ -140,6 +140,7 @@ class Worker:
             protocol_factory=self._service.protocol,
             idle_connections=self._service.idle_connections,
             max_connections=connection_limit(config.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+            tls=duty.tls,
         )
         page = duty.region.ledger.pages[duty.seat]
         before = page.answered  # by those who had the seat before
@@ -247,6 +248,7 @@ class Worker:
         await asyncio.sleep(min(order.delay_s, max(0.0, deadline_s - time.monotonic())))
         self._take_no_more()
         self._stop_listening()
+        self._acceptor.give_up_handshakes()
         return await self._service.finish(deadline_s, self._acceptor.expects)
 
     async def _retire(self, order: Retire) -> int:

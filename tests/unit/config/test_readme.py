@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pfserve.config.settings import SETTINGS, Setting
+from pfserve.config.setting import Setting
+from pfserve.config.settings import SETTINGS
 
 README = Path(__file__).parents[3] / "README.md"
 MARK = "<!-- settings -->"
