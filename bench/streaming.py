@@ -108,6 +108,8 @@ def _listen(server: Server, helpers: Sequence[Server], path: str, body: str) -> 
         assert listener.stdout is not None
         said = listener.stdout.read()
         listener_s = proc.cpu_s(listener.pid)
+    if listener.returncode != 0:
+        raise RuntimeError(f"the reader of {server.launch.system}'s streams ended with {listener.returncode}")
     lasted_s = time.monotonic() - began_s
     cpu_s = server.cpu_s() - cpu_before_s
     known_s = cpu_s + listener_s + _cpu_s(helpers) - known_before_s
