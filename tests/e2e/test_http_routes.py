@@ -131,7 +131,7 @@ KINDS = [get("/health"), get("/nope"), get("/score"), post("x"), post("x", "Acce
 @pytest.mark.parametrize("request_bytes", [*KINDS, b"garbage\r\n\r\n"])
 def test_every_reply_has_an_id_a_version_and_a_date(rig: Rig, request_bytes: bytes) -> None:
     headers = rig.ask(request_bytes).headers
-    assert len(headers["x-request-id"]) == 32
+    assert len(headers["x-request-id"]) == 36
     assert headers["x-ms-server-version"] == "pfserve/9.9.9"
     assert headers["date"].endswith(" GMT")
     assert headers["access-control-allow-origin"] == "*"
@@ -158,7 +158,7 @@ def test_the_date_is_that_of_the_last_tick(rig: Rig) -> None:
 def test_the_callers_request_id(rig: Rig, lines: list[str], expected: str | None) -> None:
     for request_bytes in (get("/health", *lines), post("x", *lines), get("/nope", *lines)):
         own = rig.ask(request_bytes).headers["x-request-id"]
-        assert own == expected if expected else len(own) == 32
+        assert own == expected if expected else len(own) == 36
 
 
 ORIGIN = "Origin: https://app.example"
