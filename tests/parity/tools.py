@@ -140,6 +140,65 @@ IMAGES += [
         inputs=VISION,
     ),
 ]
+IMPORT_IMAGE = "from promptflow.contracts.multimedia import Image\n\n"
+ECHO_ALL = (
+    "@tool\ndef n(o, l, i):\n    return {'o': o, 'l': l, 'i': [i, {'again': i}], 'texts': [str(o), repr(l), str(i)]}\n"
+)
+SEEN_BY_PYTHON = {"o": "object", "l": "list", "i": "image"}
+URL_PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+TEXTS = [
+    {"type": "text", "text": "plain"},
+    {"type": "text", "text": {"value": "told", "annotations": [{"a": 1}]}},
+]
+
+
+def multimedia(name, message_format, *values, odd, row):
+    wires = {key: f"${{inputs.{key}}}" for key in SEEN_BY_PYTHON}
+    flow = document([py("n", wires)], OUT, SEEN_BY_PYTHON, message_format=message_format)
+    return Flow(name, flow, {"n.py": ECHO_ALL}, [*say(*values), *say(odd, row=row)])
+
+
+NESTED = {
+    "a": [PICTURE, {"b": PICTURE, "c": ["x", PICTURE]}],
+    "d": PICTURE,
+    "e": {"data:image/png;base64": PNG, "f": 1},
+}
+VISION_NESTED = {"a": [URL_PICTURE, *TEXTS, {"b": URL_PICTURE}], "c": {"type": "text", "text": "t", "more": 1}}
+MULTIMEDIA = [
+    multimedia(
+        "multimedia-basic",
+        "basic",
+        {"o": NESTED, "l": [PICTURE, "text", [PICTURE]], "i": PICTURE},
+        {"o": PICTURE, "l": [], "i": PNG},
+        {"o": json.dumps(NESTED), "l": json.dumps([PICTURE]), "i": PICTURE},
+        {"o": VISION_NESTED, "l": TEXTS, "i": PICTURE},
+        {"o": {}, "l": [], "i": URL_PICTURE},
+        {"o": {}, "l": [], "i": 5},
+        odd={"o": {"data:image/png;base64": 5}, "l": [], "i": PNG},
+        row=31,
+    ),
+    multimedia(
+        "multimedia-openai-vision",
+        "openai-vision",
+        {"o": VISION_NESTED, "l": [URL_PICTURE, *TEXTS, [URL_PICTURE]], "i": URL_PICTURE},
+        {"o": URL_PICTURE, "l": [TEXTS], "i": PNG},
+        {"o": NESTED, "l": [PICTURE], "i": URL_PICTURE},
+        {"o": {}, "l": [], "i": PICTURE},
+        odd={"o": {"type": "image_url", "image_url": {"url": "nope"}}, "l": [], "i": PNG},
+        row=20,
+    ),
+    Flow(
+        "multimedia-literals",
+        document(
+            [py("n", {"o": {"x": [PICTURE]}, "l": [PICTURE, "t"], "i": PNG}), prompt("p", {"pic": PNG, **FROM_TEXT})],
+            {**OUT, "told": "${p.output}"},
+            TEXT,
+        ),
+        {"n.py": ECHO_ALL.replace("o, l, i", "o: object, l: list, i: Image").replace("@tool", IMPORT_IMAGE + "@tool"),
+         "p.jinja2": "see ![image]({{ pic }}) {{ text }}"},
+        say({"text": "x"}),
+    ),
+]  # fmt: skip
 SAFETY = {"connection": "safety", "text": "${inputs.text}"}
 JUDGE = f"{BUILT_IN}.azure_content_safety.analyze_text"
 JUDGED = say({"text": "fine"}, {"text": "hate 4"}, {"text": "hate 2"}, {"text": "listed"})
@@ -166,7 +225,15 @@ SERVICES = [
     package("safety-lacks-its-text", JUDGE, {"connection": "safety"}),
     open_model("open-chat", "/llama/score", "LLaMa", "chat", asks=[*say({"text": "hi"})]),
     open_model("open-completion", "/standard/score", "LLaMa", "completion", "Say {{ text }}", temperature=0.5),
-    open_model("open-dolly", "/standard/score", "Dolly", "completion", "Say {{ text }}", deployment_name="blue"),
+    open_model(
+        "open-dolly",
+        "/standard/score",
+        "Dolly",
+        "completion",
+        "Say {{ text }}",
+        deployment_name="blue",
+        model_kwargs={"a": 1},
+    ),
     open_model("open-gpt2", "/llama/score", "GPT-2", "chat", model_kwargs={"a": 1}, max_new_tokens=5),
     open_model("open-no-chat", "/llama/score", "LLaMa", "chat", "user:\n"),
 ]
@@ -255,4 +322,4 @@ ASSISTANTS = [
         }.items()
     ),
 ]
-TOOL_FLOWS: list[Flow] = [*PACKAGES, *LANGUAGE, *IMAGES, *SERVICES, *ASSISTANTS]
+TOOL_FLOWS: list[Flow] = [*PACKAGES, *LANGUAGE, *IMAGES, *MULTIMEDIA, *SERVICES, *ASSISTANTS]
