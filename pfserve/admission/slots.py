@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 QUICK_S = 0.0003
 """Jobs shorter than this stay where they arrive: this is what handing one over costs, in CPU of both workers."""
 
-STALLED_S = 0.005
+STALLED_S = 0.02
 """A lane that has taken up no job for so long is not quick any more, whatever it was."""
 
 
-def is_quick(pace_s: float, idle_s: float) -> bool:
+def is_quick(usual_s: float, idle_s: float) -> bool:
     """Whether a lane that is busy is about to be free again, sooner than another worker could take a request over.
 
     Args:
-        pace_s: what a job took lately; 0 for unknown.
+        usual_s: what most jobs keep below, lately; 0 for unknown.
         idle_s: since a thread of the lane last took up a job.
     """
-    return 0 < pace_s < QUICK_S and idle_s < STALLED_S
+    return 0 < usual_s < QUICK_S and idle_s < STALLED_S
 
 
 def freest(seats: Iterable[int], slots: int, busy: Sequence[int] | memoryview, asked: Mapping[int, int]) -> int | None:

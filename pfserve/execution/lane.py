@@ -24,6 +24,10 @@ T = TypeVar("T")
 
 PATIENCE_S = 30.0
 _NEWEST = 1 / 8  # the weight of the job that came back last in what jobs take lately
+_LONGER, _SHORTER = (
+    1.2,
+    0.97,
+)  # six jobs of seven are then shorter: one that the machine held up does not count for much
 
 
 class Fate(enum.Enum):
@@ -61,6 +65,7 @@ class ThreadLane:
     Attributes:
         jobs: what was given to the lane and has not come back: queued, running or stuck.
         pace_s: what a job took on its thread, lately; a mean that forgets.
+        usual_s: what six of seven jobs keep below, lately.
         latest_start_s: when a thread last took up a job, on the monotonic clock.
         on_change: called whenever ``jobs`` has changed.
     """
@@ -77,6 +82,7 @@ class ThreadLane:
         self.stuck = 0
         self.jobs = 0
         self.pace_s = 0.0
+        self.usual_s = 0.0
         self.latest_start_s = 0.0
         self.on_change: Callable[[], None] | None = None
         self.on_exhausted = on_exhausted
@@ -200,7 +206,9 @@ class ThreadLane:
         while self._finished:
             job = self._finished.popleft()
             came += 1
-            self.pace_s += (job.took_s - self.pace_s) * (_NEWEST if self.pace_s else 1.0)
+            took_s = job.took_s
+            self.pace_s += (took_s - self.pace_s) * (_NEWEST if self.pace_s else 1.0)
+            self.usual_s = self.usual_s * (_LONGER if took_s > self.usual_s else _SHORTER) or took_s
             fate, job.fate = job.fate, Fate.BACK
             if fate is Fate.ABANDONED:
                 self._count_stuck(-1)

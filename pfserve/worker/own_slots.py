@@ -183,7 +183,7 @@ class OwnSlots:
 
     def _quick(self) -> bool:
         """Whether this worker keeps its requests though its lane is busy: it is about to be free again."""
-        return self._hasty and is_quick(self._lane.pace_s, self._idle_s())
+        return self._hasty and is_quick(self._lane.usual_s, self._idle_s())
 
     def _keep_own(self) -> None:
         """Take this worker's own requests to its lane, all of them, whoever is before them."""

@@ -444,3 +444,17 @@ def test_the_lane_knows_what_a_job_takes():
         lane._hand_over(job)
     lane._deliver()
     assert 0.1 < lane.pace_s < 0.2
+
+
+def test_the_lane_knows_what_a_job_usually_takes():
+    loop = asyncio.new_event_loop()
+    lane = ThreadLane(1, loop)
+    jobs = [lane.submit(lambda: None) for _ in range(700)]
+    loop.close()
+    lane._loop = SimpleNamespace(call_soon_threadsafe=lambda _: None)
+    for number, job in enumerate(jobs):
+        job.took_s = 9.0 if number % 50 == 40 else 0.1 + 0.1 * (number % 10) / 10  # the machine held one up
+        lane._hand_over(job)
+    lane._deliver()
+    assert 0.15 < lane.usual_s < 0.25
+    assert lane.pace_s < 1.0

@@ -73,7 +73,7 @@ class FakeMailbox:
 
 class FakeLane:
     def __init__(self, threads: int) -> None:
-        self.threads, self.jobs, self.pace_s, self.latest_start_s = threads, 0, 0.0, 0.0
+        self.threads, self.jobs, self.pace_s, self.usual_s, self.latest_start_s = threads, 0, 0.0, 0.0, 0.0
         self.on_change: Callable[[], None] | None = None
         self.sent_away = 0
 
@@ -524,7 +524,7 @@ def test_a_deadline_that_cannot_be_met() -> None:
 def test_a_quick_lane_keeps_its_own() -> None:
     house = House(2)
     lane = house.workers[0].lane
-    lane.pace_s, lane.latest_start_s = QUICK_S / 2, START_S
+    lane.usual_s, lane.latest_start_s = QUICK_S / 2, START_S
     assert [house.workers[0].ask().fate for _ in range(5)] == ["at once"] * 5
     assert house.waiting() == [] and not house.mailboxes[1].letters
 
@@ -532,7 +532,7 @@ def test_a_quick_lane_keeps_its_own() -> None:
 def test_a_quick_lane_that_stalls_sends_them_away() -> None:
     house = House(2)
     lane = house.workers[0].lane
-    lane.pace_s, lane.latest_start_s = QUICK_S / 2, START_S
+    lane.usual_s, lane.latest_start_s = QUICK_S / 2, START_S
     house.workers[0].ask()
     house.workers[0].ask()
     house.pass_time(STALLED_S * 0.9)
@@ -551,7 +551,7 @@ def test_a_lane_that_has_got_quick_takes_its_own_out_of_the_line() -> None:
         worker.ask()
     other, *own = house.workers[1].ask(), house.workers[0].ask(), house.workers[0].ask()
     lane = house.workers[0].lane
-    lane.pace_s, lane.latest_start_s = QUICK_S / 2, START_S
+    lane.usual_s, lane.latest_start_s = QUICK_S / 2, START_S
     lane.change(0)
     house.settle()
     assert [request.fate for request in own] == ["here", "here"]
@@ -561,6 +561,6 @@ def test_a_lane_that_has_got_quick_takes_its_own_out_of_the_line() -> None:
 def test_a_plan_whose_first_job_cannot_be_taken_back_is_never_quick() -> None:
     house = House(2, hasty=False)
     lane = house.workers[0].lane
-    lane.pace_s, lane.latest_start_s = QUICK_S / 2, START_S
+    lane.usual_s, lane.latest_start_s = QUICK_S / 2, START_S
     house.workers[0].ask()
     assert away_at(house.workers[0].ask()) == 1
