@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from pfserve.errors import UserError
 from pfserve.execution.fetch import Fetch, ImageFetcher
-from pfserve.execution.frame import Frame, frame_maker, output_reader
+from pfserve.execution.frame import Frame, frame_maker, output_reader, progress_reader
 from pfserve.execution.graph import Graph
 from pfserve.execution.images import images_filler
 from pfserve.execution.lane import ThreadLane
@@ -46,6 +46,7 @@ class Executor:
         self._fill_images = images_filler(plan, fetch or ImageFetcher())
         self._walk = walk if line_timeout_s is None else _limited(walk, line_timeout_s)
         self._read_outputs = output_reader(plan)
+        self._read_progress = progress_reader(plan)
         self._streaming = plan.streaming
         self._streams = Streams(plan, lane, streams or lane)
 
@@ -59,13 +60,18 @@ class Executor:
         Raises:
             RequestError: an input does not convert, a step failed, or a reference has no such property.
             CancelledError: the awaiting task was cancelled. What ran on the loop has ended; a thread may still run.
+                Its argument is a tuple of the names of the steps that were running.
         """
         frame = self._make_frame(values)
         if self._fill_images is not None:
             await self._fill_images(frame)
         if streaming and self._streaming is not None:
             frame[self._streaming] = True
-        await self._walk(frame)
+        try:
+            await self._walk(frame)
+        except asyncio.CancelledError as cancelled:
+            cancelled.args = (self._read_progress(frame),)
+            raise
         outputs = self._read_outputs(frame)
         for value in outputs.values():
             if type(value) not in NO_GENERATORS:

@@ -12,6 +12,7 @@ from pfserve.plan import ABSENT, AccessKind, OutputSpec, Plan, Reference, Return
 from pfserve.values import BARE_NAME, Bare, Pending
 
 Frame: TypeAlias = list[object]
+UNSET = object()  # in a frame: the step has not finished
 FrameMaker: TypeAlias = "Callable[[Mapping[str, object]], Frame]"
 Reader: TypeAlias = Callable[[Frame], object]
 
@@ -26,6 +27,8 @@ def frame_maker(plan: Plan) -> FrameMaker:
     does not convert raises ``errors.UserError``. That required ones are there is the caller's to see to.
     """
     blank = plan.new_frame()
+    for step in plan.steps:
+        blank[step.result] = UNSET
     fresh = [(slot, copier) for slot, value in enumerate(blank) if (copier := _copier(value)) is not None]
     inputs = [(slot, spec.name, spec.convert) for slot, spec in enumerate(plan.inputs)]
     images = [(slot, spec.name, spec.images) for slot, spec in enumerate(plan.inputs) if spec.images is not None]
@@ -125,6 +128,20 @@ def output_reader(plan: Plan) -> Callable[[Frame], dict[str, object]]:
 
     def read(frame: Frame) -> dict[str, object]:
         return {name: None if (value := output(frame)) is ABSENT else value for name, output in readers}
+
+    return read
+
+
+def progress_reader(plan: Plan) -> Callable[[Frame], tuple[str, ...]]:
+    """A function that gives the names of the steps that a frame waits for, having what they need."""
+    results = [[plan.steps[index].result for index in chain.steps] for chain in plan.chains]
+    names = {step.result: step.name for step in plan.steps}
+
+    def read(frame: Frame) -> tuple[str, ...]:
+        last = [frame[slots[-1]] is not UNSET for slots in results]  # whether each chain has finished
+        begun = [number for number, chain in enumerate(plan.chains) if all(last[need] for need in chain.needs)]
+        firsts = (next((slot for slot in results[number] if frame[slot] is UNSET), None) for number in begun)
+        return tuple(names[slot] for slot in firsts if slot is not None)
 
     return read
 

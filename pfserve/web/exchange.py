@@ -6,6 +6,7 @@ import asyncio
 import enum
 import html
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs
@@ -153,12 +154,13 @@ class Exchange:
         service = self.connection.service
         service.deadlines.row(_UNHURRIED_S).add(self, service.clock())
 
-    def timeout_error(self) -> RequestTimeout:
-        """The answer to a request whose deadline has passed."""
+    def timeout_error(self, nodes: Sequence[str] = ()) -> RequestTimeout:
+        """The answer to a request whose deadline has passed, while the nodes of these names were running."""
         limit_s = self.connection.service.settings.request_timeout_s
-        return RequestTimeout(
-            f"The request was not finished within {limit_s:g} s, the request timeout: {self.stage.value}."
-        )
+        where = self.stage.value
+        if nodes and self.stage is Stage.RUNNING:
+            where += f" the node{'s' if len(nodes) > 1 else ''} {', '.join(map(repr, nodes))}"
+        return RequestTimeout(f"The request was not finished within {limit_s:g} s, the request timeout: {where}.")
 
     def lost(self) -> None:
         """The client has gone: nobody waits for the answer."""

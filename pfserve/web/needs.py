@@ -24,7 +24,8 @@ class Executor(Protocol):
     async def run(self, values: dict[str, object], streaming: bool = False) -> dict[str, object]:
         """The outputs, in declared order, for the decoded inputs; if ``streaming``, each generator as a Stream.
 
-        Raises :class:`pfserve.errors.RequestError`.
+        Raises :class:`pfserve.errors.RequestError`. A ``CancelledError`` has the names of the nodes that were running,
+        as a tuple, for its argument.
         """
 
 

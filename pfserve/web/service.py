@@ -306,10 +306,11 @@ class Service:
         except RequestError as error:
             self._fail(exchange, error)
             self._complaints.say_failure(error, exchange.request_id)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             if exchange.status < 0:
                 raise  # the client has gone
-            exchange.fail(exchange.timeout_error() if exchange.expired else UserError(_CANCELLED_BY_ITSELF))
+            nodes = cancelled.args[0] if cancelled.args and isinstance(cancelled.args[0], tuple) else ()
+            exchange.fail(exchange.timeout_error(nodes) if exchange.expired else UserError(_CANCELLED_BY_ITSELF))
         except GeneratorExit:
             raise
         except BaseException:  # user code runs in properties too, and asyncio would lose what is no Exception

@@ -1,0 +1,168 @@
+"""Deadlines and leaving clients: the answer says where the time went, and nothing runs on for nobody."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eventually import eventually
+from load import Client
+from serving import Server, serving
+
+FLOW = """\
+inputs:
+  what: {type: string}
+outputs:
+  answer: {type: string, reference: '${last.output}'}
+nodes:
+- {name: first, type: python, source: {type: code, path: first.py}, inputs: {what: '${inputs.what}'}}
+- {name: beside, type: python, source: {type: code, path: beside.py}, inputs: {what: '${inputs.what}'}}
+- name: last
+  type: python
+  source: {type: code, path: last.py}
+  inputs: {one: '${first.output}', two: '${beside.output}', what: '${inputs.what}'}
+"""
+COMMON = """\
+import asyncio, time
+from pathlib import Path
+from promptflow.core import tool
+HERE = Path(__file__).parent
+
+def note(text):
+    with open(HERE / "notes", "a") as file:
+        file.write(text + "\\n")
+
+"""
+FIRST = """\
+@tool
+async def first(what: str) -> str:
+    try:
+        await asyncio.sleep(30 if what in ("async", "both") else 0)
+    except asyncio.CancelledError:
+        note(f"first cancelled: {what}")
+        raise
+    return what
+"""
+BESIDE = """\
+@tool
+async def beside(what: str) -> str:
+    await asyncio.sleep(30 if what == "both" else 0)
+    return what
+"""
+LAST = """\
+@tool
+def last(one: str, two: str, what: str):
+    note(f"last began: {what}")
+    if what == "sync":
+        time.sleep(2)
+    return stream(what) if what.startswith("stream") else what
+
+def stream(what):
+    try:
+        while True:
+            yield "x"
+            time.sleep(0.02)
+    finally:
+        note(f"closed: {what}")
+"""
+ASYNC_STREAM = """\
+@tool
+async def last(one: str, two: str, what: str):
+    return stream(what)
+
+async def stream(what):
+    try:
+        while True:
+            yield "x"
+            await asyncio.sleep(0.02)
+    finally:
+        note(f"closed: {what}")
+"""
+
+
+def write(folder: Path, last: str = LAST) -> Path:
+    folder.mkdir()
+    (folder / "flow.dag.yaml").write_text(FLOW)
+    for name, code in (("first", FIRST), ("beside", BESIDE), ("last", last)):
+        (folder / f"{name}.py").write_text(COMMON + code)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("deadlines") / "flow")
+
+
+@pytest.fixture(scope="module")
+def server(flow: Path) -> Iterator[Server]:
+    with serving(flow, "--workers", "1", "--request-timeout-ms", "1000") as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        ("async", "it was running the node 'first'."),
+        ("both", "it was running the nodes 'first', 'beside'."),
+        ("sync", "it was running the node 'last'."),
+    ],
+)
+def test_a_timeout_names_the_nodes_that_were_running(server: Server, what: str, where: str) -> None:
+    answer = server.score({"what": what})
+    assert answer.status == 408
+    code, message = answer.error
+    assert code == "RequestTimeout"
+    assert message == f"The request was not finished within 1 s, the request timeout: {where}"
+
+
+def test_a_timeout_within_the_body_says_so(server: Server) -> None:
+    client = Client(server.port)
+    client.send(b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    assert client.answer() == 408
+    assert b"its body was still being received" in client.body
+    client.close()
+
+
+def request(what: str, accept: str = "application/json") -> bytes:
+    body = json.dumps({"what": what}).encode()
+    head = f"POST /score HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def notes(flow: Path) -> list[str]:
+    path = flow / "notes"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["closed", "half-closed"])
+def test_a_client_that_leaves_cancels_what_runs_and_what_would_follow(tmp_path: Path, half: bool) -> None:
+    flow = write(tmp_path / "flow")
+    with serving(flow, "--workers", "1") as server:
+        client = socket.create_connection(("127.0.0.1", server.port))
+        client.sendall(request("async"))
+        eventually(lambda: server.score({"what": "probe"}).status == 200, within_s=5, why="it should be running")
+        if half:
+            client.shutdown(socket.SHUT_WR)
+        else:
+            client.close()
+        eventually(lambda: "first cancelled: async" in notes(flow), within_s=5, why="the node should be cancelled")
+        client.close()
+        assert server.score({"what": "after"}).status == 200
+        assert not [note for note in notes(flow) if note == "last began: async"], "a step not started is never started"
+
+
+@pytest.mark.parametrize("last", [LAST, ASYNC_STREAM], ids=["blocking", "async"])
+def test_a_client_that_leaves_its_stream_closes_the_generator(tmp_path: Path, last: str) -> None:
+    flow = write(tmp_path / "flow", last)
+    with serving(flow, "--workers", "1") as server:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+            client.sendall(request("stream", "text/event-stream"))
+            seen = b""
+            while seen.count(b"data:") < 3:
+                seen += client.recv(1000)
+            assert "closed: stream" not in notes(flow)
+        eventually(lambda: "closed: stream" in notes(flow), within_s=5, why="the generator should be closed")
