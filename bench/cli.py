@@ -13,8 +13,9 @@ from .budgets import NUMBERS
 from .compare import compare
 from .launches import VENV
 from .part import Settings
-from .report import report
-from .run_command import report_command, run_command
+from .report.comparison import report
+from .report_command import report_command
+from .run_command import run_command
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

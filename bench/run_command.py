@@ -1,4 +1,4 @@
-"""``pfserve-bench run`` and ``pfserve-bench report``."""
+"""``pfserve-bench run``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import msgspec
 
 from . import launches, systems
 from .durations import seconds
 from .mistake import Mistake
 from .recorder import DiskProblem, read
+from .report_command import json
 from .schedule import Closed, Load, Open, Spacing, Span, Think
 from .schedule.shape import parse as parse_rate
 from .schedule.trace import read as read_trace
@@ -25,11 +25,7 @@ from .workload.template import Template
 DEFAULT_LENGTH_S = 30.0
 
 
-def _json(summary: Summary) -> str:
-    return msgspec.json.format(msgspec.json.encode(summary)).decode() + "\n"
-
-
-_PAGES: dict[str, Callable[[Summary], str]] = {"text": page.text, "markdown": page.markdown, "json": _json}
+_PAGES: dict[str, Callable[[Summary], str]] = {"text": page.text, "markdown": page.markdown, "json": json}
 _FILE = click.Path(path_type=Path)
 
 
@@ -123,21 +119,6 @@ def run_command(*, kind: str, **options: object) -> None:
         raise click.UsageError(str(mistake)) from mistake
     except (RuntimeError, DiskProblem) as problem:
         raise click.ClickException(str(problem)) from problem
-    _show(summary, kind)
-
-
-@click.command("report")
-@click.argument("file", type=_FILE)
-@click.option("--format", "kind", type=click.Choice(list(_PAGES)), default="text", show_default=True)
-def report_command(*, file: Path, kind: str) -> None:
-    """Make the report of a recorded trial again, from nothing but its FILE.
-
-    Exits 0 if the trial is whole and can be believed, 1 if not, 2 if FILE is no record.
-    """
-    try:
-        summary = summarise(read(file))
-    except Mistake as mistake:
-        raise click.UsageError(str(mistake)) from mistake
     _show(summary, kind)
 
 

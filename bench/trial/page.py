@@ -41,7 +41,7 @@ def text(summary: Summary) -> str:
 
 def markdown(summary: Summary) -> str:
     """For a document or a pull request."""
-    return _page(summary, _markdown_table, lambda title: f"### {title}", "- ")
+    return _page(summary, markdown_table, lambda title: f"### {title}", "- ")
 
 
 def sparks(figures: Sequence[float]) -> str:
@@ -52,13 +52,14 @@ def sparks(figures: Sequence[float]) -> str:
 
 def _page(summary: Summary, table: Callable[[Table], str], title: Callable[[str], str], bullet: str) -> str:
     blocks = []
-    for part in _parts(summary):
+    for part in parts(summary):
         body = table(part) if isinstance(part, Table) else "\n".join(f"{bullet}{line}" for line in part.lines)
         blocks.append(f"{title(part.title)}\n{'' if bullet == '  ' else chr(10)}{body}")
     return "\n\n".join(blocks) + "\n"
 
 
-def _parts(summary: Summary) -> Iterable[Part]:
+def parts(summary: Summary) -> Iterable[Part]:
+    """Everything that a trial has to say."""
     yield Lines(_verdict(summary), [*summary.voids, *([] if summary.complete else [summary.reason]), *summary.doubts])
     yield Lines("Asked", _asked(summary))
     yield Table("Outcome", ("", "requests", "share"), _outcomes(summary))
@@ -195,6 +196,7 @@ def _cells(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
 
 
-def _markdown_table(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """A table in Markdown."""
     rule = ("---", *("---:" for _ in table.heads[1:]))
     return "\n".join(f"| {' | '.join(row)} |" for row in (table.heads, rule, *table.rows))

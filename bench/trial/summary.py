@@ -16,10 +16,11 @@ from ..recorder.read import decode_end
 from ..sample import LAYOUT, NEVER, Cause, Outcome, Sample
 from ..vitals import Vitals, ended
 from . import doubts
-from .spread import Spread
+from .spread import Point, Spread, curve
 
 _NS = 1_000_000_000
-_SUCCESS, _DROPPED = int(Outcome.SUCCESS), int(Outcome.DROPPED)  # comparing members would be the slowest step
+# Plain numbers: comparing members would be the slowest step.
+_SUCCESS, _REFUSED, _DROPPED = int(Outcome.SUCCESS), int(Outcome.REFUSED), int(Outcome.DROPPED)
 
 
 class Second(msgspec.Struct, frozen=True):
@@ -27,6 +28,7 @@ class Second(msgspec.Struct, frozen=True):
 
     offered: int
     succeeded: int
+    refused: int
     p50_s: float | None
     p99_s: float | None
 
@@ -66,6 +68,7 @@ class Summary(msgspec.Struct, frozen=True):
     statuses: Mapping[str, int]
     causes: Mapping[str, int]
     latency: Mapping[str, Spread]  # by outcome, from the intended start
+    curves: Mapping[str, Sequence[Point]]  # the same as lines
     service: Spread | None  # of successes, from the real start
     first_byte: Spread | None  # of successes, from the real start
     first_event: Spread | None
@@ -95,7 +98,7 @@ class _Collected:
         self.latency = {int(outcome): Histogram() for outcome in Outcome}
         self.service, self.first_byte, self.lateness = Histogram(), Histogram(), Histogram()
         self.first_event, self.gaps = Histogram(), Histogram()
-        self.seconds: dict[int, tuple[Histogram, list[int]]] = {}
+        self.seconds: dict[int, tuple[Histogram, Counter[int]]] = {}
         self.success_ends_ns = array.array("q")
         self.events = self.tokens = self.retries = 0
         self.last_ns = 0
@@ -135,14 +138,13 @@ class _Collected:
     def _times(self, sample: Sample, outcome: int) -> None:
         second = sample.intended_ns // _NS
         if second not in self.seconds:
-            self.seconds[second] = (Histogram(), [0, 0])
+            self.seconds[second] = (Histogram(), Counter())
         latencies, counts = self.seconds[second]
-        counts[0] += 1
+        counts[outcome] += 1
         if outcome != _DROPPED:
             self.latency[outcome].record(sample.latency_ns)
         if outcome != _SUCCESS:
             return
-        counts[1] += 1
         latencies.record(sample.latency_ns)
         self.service.record(sample.service_ns)
         if sample.first_ns != NEVER:
@@ -200,6 +202,7 @@ def _summary(header: Header, seen: _Collected) -> Summary:
     generators = [_generator_use(watches) for _, watches in sorted(seen.watches.items())]
     lateness = Spread.of(seen.lateness)
     latency = {o.name.lower(): spread for o in Outcome if (spread := Spread.of(seen.latency[o]))}
+    curves = {o.name.lower(): curve(seen.latency[o]) for o in Outcome if seen.latency[o].counts}
     return Summary(
         header=header,
         complete=end.complete,
@@ -217,6 +220,7 @@ def _summary(header: Header, seen: _Collected) -> Summary:
         statuses={str(status): count for status, count in sorted(seen.statuses.items())},
         causes={Cause(cause).name.lower(): count for cause, count in sorted(seen.causes.items())},
         latency=latency,
+        curves=curves,
         service=Spread.of(seen.service),
         first_byte=Spread.of(seen.first_byte),
         first_event=Spread.of(seen.first_event),
@@ -238,10 +242,11 @@ def _summary(header: Header, seen: _Collected) -> Summary:
 def _seconds(seen: _Collected) -> list[Second]:
     if not seen.seconds:
         return []
-    nothing: tuple[Histogram, list[int]] = (Histogram(), [0, 0])
+    nothing: tuple[Histogram, Counter[int]] = (Histogram(), Counter())
     rows = [seen.seconds.get(second, nothing) for second in range(min(seen.seconds), max(seen.seconds) + 1)]
     return [
-        Second(offered, succeeded, _of(latencies, 50), _of(latencies, 99)) for latencies, (offered, succeeded) in rows
+        Second(counts.total(), counts[_SUCCESS], counts[_REFUSED], _of(latencies, 50), _of(latencies, 99))
+        for latencies, counts in rows
     ]
 
 

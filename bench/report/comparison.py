@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from .budgets import Verdict
-from .compare import Comparison
-from .series import Series
+from ..budgets import Verdict
+from ..compare import Comparison
+from ..series import Series
 
 
 def report(comparison: Comparison) -> str:

@@ -5,7 +5,7 @@ import msgspec
 from bench.budgets import judge
 from bench.compare import Comparison
 from bench.part import Part
-from bench.report import report
+from bench.report.comparison import report
 from bench.series import Series
 
 MET = judge("P2.p50", Series("pfserve", "p50", "ms", (0.1, 0.12, 0.11)))

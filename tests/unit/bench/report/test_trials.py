@@ -1,0 +1,130 @@
+"""Pages about trials, as data, as Markdown and, where the library that draws is there, as HTML."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from bench.cli import main
+from bench.report import html, markdown, trials
+from bench.report.document import Heat, Plot, Section, WhatIf
+from bench.sample import Outcome
+from bench.schedule import Closed
+from records import sample, told_by
+
+
+@pytest.fixture
+def trial(tmp_path):
+    """A trial of 10 seconds at so many requests a second, of which some were refused."""
+
+    def make(per_s: int = 10, latency_ms: float = 5, refused: int = 0, **kwargs):
+        samples = [sample(1000 + 1000 * number / per_s, latency_ms=latency_ms) for number in range(10 * per_s)]
+        samples += [sample(1500, outcome=Outcome.REFUSED, status=429) for _ in range(refused)]
+        return told_by(tmp_path / f"{per_s}.pftrial", samples, **kwargs)
+
+    return make
+
+
+def titles(document, kind):
+    return [
+        (section.title, part.title) for section in document.sections for part in section.parts if isinstance(part, kind)
+    ]
+
+
+def test_words_come_first(trial):
+    document = trials.document([("a", trial(refused=100))])
+    assert document.title == "Trial a"
+    assert document.summary[0] == "20.0 requests/s were offered for 10 s: 50.00% success, 50.00% refused."
+    assert document.summary[1].startswith("Of the successes half took up to 5 ms, 95 % up to 5 ms")
+    assert document.warnings == ["a: the latency of successes leaves out 50.0% of what was sent"]
+
+
+def test_a_void_trial_says_so_in_its_first_words(trial):
+    empty = trials.document([("a", trial(per_s=0))])
+    assert empty.summary == ["no request was measured."]
+    assert "a: VOID, not to be believed: no request was measured" in empty.warnings
+
+
+def test_one_trial_is_drawn_over_time_and_by_percent(trial):
+    document = trials.document([("a", trial(refused=3))])
+    assert titles(document, Plot) == [("a", "Over time"), ("a", "Percentiles"), ("a", "Over the offered rate")]
+    over_time = document.sections[0].parts[0]
+    assert [line.name for line in over_time.axes[0].lines] == ["offered", "success", "refused"]
+    assert list(over_time.axes[0].lines[2].ys) == [3, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+
+
+def test_a_steady_trial_and_a_closed_loop_are_not_drawn_over_the_rate(trial):
+    assert ("a", "Over the offered rate") not in titles(trials.document([("a", trial())]), Plot)
+    closed = trial(refused=3, load=Closed(2))
+    assert ("a", "Over the offered rate") not in titles(trials.document([("a", closed)]), Plot)
+
+
+def test_several_trials_are_drawn_over_their_rates(trial):
+    document = trials.document([("fast", trial(40)), ("slow", trial(20, refused=10))])
+    plot = document.sections[0].parts[0]
+    assert (document.sections[0].title, plot.title) == ("All trials", "Over the offered rate")
+    assert [line.name for line in plot.axes[0].lines] == ["success", "refused"]
+    assert list(plot.axes[0].lines[0].xs) == [21, 40]
+    assert list(plot.axes[1].lines[0].ys) == pytest.approx([5, 5], rel=2e-3)
+
+
+def test_the_model_starts_where_the_calmest_trial_was(trial):
+    [start] = [
+        part for part in trials.document([("a", trial(latency_ms=101))]).sections[-1].parts if isinstance(part, WhatIf)
+    ]
+    assert start.service_s == pytest.approx(0.1, rel=2e-3)  # from the real start
+    assert start.rate_per_s == 9.9  # the last one came after the end
+    assert (start.slots, start.cores) == (1, 2)
+
+
+def test_markdown_has_every_figure_and_the_words_of_every_plot(trial):
+    text = markdown.page(trials.document([("a", trial(refused=3))]))
+    assert text.startswith("# Trial a\n\n10.3 requests/s were offered")
+    assert "| refused | 3 | 2.91% |" in text
+    assert "Each dot is a second of the trial, with 10 to 13 requests offered in it." in text
+
+
+def test_a_grid_in_markdown_marks_the_chosen_one():
+    heat = Heat("Grid", "threads", ["1", "2"], [("1 worker", [1.0, None])], (0, 0), "as told")
+    document = trials.Document("t", [], [], [Section("s", [heat])])
+    assert "| threads | 1 | 2 |\n| --- | ---: | ---: |\n| 1 worker | **1** |  |" in markdown.page(document)
+
+
+def test_html_is_one_small_file_that_may_ask_for_nothing(trial):
+    pytest.importorskip("matplotlib")
+    named = [("<b>", trial(40)), *((f"t{per_s}", trial(per_s, refused=2)) for per_s in range(10, 24))]
+    text = html.page(trials.document(named))
+    assert "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\"" in text
+    assert len(text.encode()) < 2_000_000
+    assert "<b>" not in text
+    assert "http://www.w3.org" in text
+    assert not re.search(r"""(?:src|href)=["'](?!#)""", text)
+    assert not re.search(r"#0000[0-9a-f]{2}\b", text)  # every colour has a name that the page gives a value to
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_command_tells_the_format_by_the_name(trial, tmp_path):
+    trial(10)
+    out = tmp_path / "page.md"
+    ran = CliRunner().invoke(main, ["report", str(tmp_path / "10.pftrial"), "-o", str(out)])
+    assert (ran.exit_code, ran.output) == (0, "")
+    assert out.read_text().startswith("# Trial 10")
+
+
+def test_the_command_fails_for_trials_that_cannot_be_believed(trial, tmp_path):
+    trial(10), trial(0)
+    ran = CliRunner().invoke(
+        main, ["report", str(tmp_path / "10.pftrial"), str(tmp_path / "0.pftrial"), "--format", "json"]
+    )
+    assert ran.exit_code == 1
+    assert ran.output.startswith("[")
+
+
+def test_what_is_no_record_is_told(tmp_path):
+    (tmp_path / "x").write_text("no")
+    ran = CliRunner().invoke(main, ["report", str(tmp_path / "x")])
+    assert ran.exit_code == 2
+    assert "this is no record of pfserve-bench" in ran.output
