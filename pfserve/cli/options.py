@@ -66,6 +66,7 @@ _METAVARS = {
     "log_format": "FORMAT",
     "log_level": "LEVEL",
     "cors": "ORIGIN",
+    "nan": "FORM",
     "pidfile": "PATH",
     "connections": "PATH",
     "connection": "NAME=OTHER",

@@ -32,6 +32,7 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     log_pattern: str = ""  # PF_LOG_FORMAT: a format of the logging module, "" for ours
     log_date_pattern: str = ""  # PF_LOG_DATETIME_FORMAT: a strftime format, "" for ours
     cors: str  # the origin that is allowed, "*" as promptflow, "" for none
+    nan: str = "null"  # how answers write NaN and infinities: "null" | "literal"
     stream_errors: bool = False  # an event tells why a stream is cut
     tls_cert: str = ""  # absolute paths, "" for none
     tls_key: str = ""

@@ -289,6 +289,14 @@ SETTINGS: tuple[Setting, ...] = (
         default="*",
     ),
     Setting(
+        name="nan",
+        flag="--nan",
+        variables=("PFSERVE_NAN",),
+        help="How answers write NaN and infinities: null, or literal as promptflow's Flask engine, which is no JSON.",
+        parse=parse.choice("null", "literal"),
+        default="null",
+    ),
+    Setting(
         name="stream_errors",
         flag="--stream-errors",
         is_switch=True,

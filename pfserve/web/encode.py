@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeAlias
 
 import orjson
 
 from pfserve.errors import UserError
 from pfserve.values import MESSAGE_FORMATS, Bare, PFBytes, image_as_dict
 from pfserve.values.assistant import AssistantDefinition
+
+Encode: TypeAlias = Callable[[Mapping[str, object], str], bytes]
 
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
@@ -50,6 +53,22 @@ def encode_returned(outputs: Mapping[str, object], message_format: str = "basic"
     except TypeError:
         _check(outputs, message_format)
         return _dump(value, message_format)
+
+
+def with_literal_nan(encode: Encode) -> Encode:
+    """``encode``, but NaN and infinities are written as promptflow's Flask engine does, although no JSON has them."""
+
+    def encode_literally(outputs: Mapping[str, object], message_format: str = "basic") -> bytes:
+        body = encode(outputs, message_format)
+        if b"null" not in body:
+            return body
+        value = next(iter(outputs.values())) if type(outputs) is Bare else outputs
+        try:
+            return json.dumps(value, default=_WRITE_IMAGE[message_format], separators=(",", ":")).encode()
+        except TypeError:  # beside what only the fast encoder can write, such as a UUID
+            return body
+
+    return encode_literally
 
 
 def encode_error(code: str, message: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pfserve.errors import UserError
 from pfserve.plan import Plan, PromptyCall, Step, StepKind
-from pfserve.web.encode import encode_outputs, unserializable, without_nan
+from pfserve.web.encode import encode_outputs, unserializable, with_literal_nan, without_nan
 from pfserve.web.heads import EVENTS
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pfserve.web.needs import Stream
 
 _encode = json.JSONEncoder(allow_nan=False).encode
+_encode_literally = json.JSONEncoder().encode
 
 
 def can_stream(plan: Plan) -> bool:
@@ -48,7 +49,7 @@ async def take_stream(outputs: dict[str, object]) -> tuple[str, Stream] | None:
 
 
 async def send_events(
-    exchange: Exchange, name: str, stream: Stream, others: dict[str, object], message_format: str
+    exchange: Exchange, name: str, stream: Stream, others: dict[str, object], message_format: str, *, literal_nan: bool
 ) -> None:
     """Answer with an event stream: all of it but its end. ``others`` are the outputs that are no generator.
 
@@ -59,20 +60,22 @@ async def send_events(
     """
     try:
         if others:
-            lead = json.loads(encode_outputs(others, message_format))
-            await exchange.send(f"data: {_encode(lead)}\n\n".encode(), EVENTS)
+            body = (with_literal_nan(encode_outputs) if literal_nan else encode_outputs)(others, message_format)
+            await exchange.send(f"data: {_encode_literally(json.loads(body))}\n\n".encode(), EVENTS)
         begin = f"data: {{{_encode(name)}: "
         async for item in stream:
-            if exchange.push(f"{begin}{_item(name, item)}}}\n\n".encode(), EVENTS):
+            if exchange.push(f"{begin}{_item(name, item, literal_nan)}}}\n\n".encode(), EVENTS):
                 await exchange.drain()
         await exchange.send(b"", EVENTS)
     finally:
         await stream.aclose()
 
 
-def _item(name: str, value: object) -> str:
+def _item(name: str, value: object, literal_nan: bool) -> str:
     """JSON as promptflow spaces and escapes it."""
     try:
+        if literal_nan:
+            return _encode_literally(value)
         try:
             return _encode(value)
         except ValueError:  # NaN and infinities; or a cycle, which fails again

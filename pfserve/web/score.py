@@ -8,7 +8,7 @@ from aiohttp import hdrs
 
 from pfserve.errors import NotAcceptable, NotStarted, TooManyRequests
 from pfserve.web.accept import Wanted, negotiate, unacceptable_message
-from pfserve.web.encode import encode_outputs, encode_returned
+from pfserve.web.encode import encode_outputs, encode_returned, with_literal_nan
 from pfserve.web.events import send_events, take_stream
 from pfserve.web.exchange import Exchange, Stage
 from pfserve.web.relay import GRANTED, NUMBER, SEAT, Reply
@@ -41,6 +41,7 @@ class Scoring:
         returned: bool,
         full_message: str,
         message_format: str,
+        literal_nan: bool = False,
         slots: Slots | None = None,
         relay: Relay | None = None,
     ) -> None:
@@ -49,7 +50,9 @@ class Scoring:
         self._decode = decode
         self._bodies = bodies
         self._can_stream = can_stream
-        self._encode = encode_returned if returned else encode_outputs
+        encode = encode_returned if returned else encode_outputs
+        self._encode = with_literal_nan(encode) if literal_nan else encode
+        self._literal_nan = literal_nan
         self._full_message = full_message
         self._message_format = message_format
         self._slots = slots
@@ -145,7 +148,7 @@ class Scoring:
         outputs = await self._executor.run(values, True)
         found = await take_stream(outputs)
         if found is not None:
-            await send_events(exchange, *found, outputs, self._message_format)
+            await send_events(exchange, *found, outputs, self._message_format, literal_nan=self._literal_nan)
             return None
         body = self._encode(outputs, self._message_format)
         if wanted is Wanted.EVENTS:

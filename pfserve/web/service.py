@@ -118,6 +118,7 @@ class Service:
             can_stream=can_stream(plan),
             returned=plan.returned is not None,
             message_format=plan.message_format,
+            literal_nan=settings.literal_nan,
             full_message=f"The instance is full: it holds {settings.capacity} requests, the most it admits at once "
             f"(set by {settings.capacity_origin}). Try again later.",
             slots=slots,

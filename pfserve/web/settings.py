@@ -35,5 +35,6 @@ class Settings(msgspec.Struct, frozen=True):
     cors: str = "*"  # the origin allowed; "*" for any, as promptflow; "" for no CORS headers
     slow_s: float = 5.0  # requests that take longer are logged
     access_log: bool = False
+    literal_nan: bool = False  # answers write NaN and infinities as they are, which is no JSON; else as null
     stream_errors: bool = False  # an event tells why a stream is cut
     limits: Limits = Limits()

@@ -282,6 +282,7 @@ def _web_settings(config: ServeConfig) -> Settings:
         request_timeout_s=config.request_timeout_s,
         build_info=config.build_info,
         cors=config.cors,
+        literal_nan=config.nan == "literal",
         stream_errors=config.stream_errors,
         slow_s=config.slow_s,
         access_log=config.access_log,

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import logging
+import math
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -262,6 +263,16 @@ def test_a_client_that_wants_to_know_is_told_before_the_connection_is_cut() -> N
         client.close()
     _, told = incomplete.value.partial.split(b"event: error\ndata: ")
     assert json.loads(told) == {"error": {"code": "UserError", "message": BOOM.message}}
+
+
+@pytest.mark.parametrize(("literal", "written"), [(False, b"null"), (True, b"NaN")])
+def test_nan_in_a_stream(literal: bool, written: bytes) -> None:
+    with serving(plan("text", source=StepKind.PYTHON), literal_nan=literal) as rig:
+        answering(rig, answer=Items(math.nan), other=math.nan)
+        with rig.connect() as wire:
+            wire.send(post("x", EVENTS))
+            head_of(wire)
+            assert whole_body(wire) == b'data: {"other": %b}\n\ndata: {"answer": %b}\n\n' % (written, written)
 
 
 def test_http_1_0_is_told_by_a_reset(rig: Rig) -> None:

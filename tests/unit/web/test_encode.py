@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from pfserve.errors import UserError
-from pfserve.web.encode import encode_error, encode_outputs
+from pfserve.values import Bare
+from pfserve.web.encode import encode_error, encode_outputs, encode_returned, with_literal_nan
 
 
 class Text(str):
@@ -73,6 +74,18 @@ def test_what_is_no_json_is_named(value: object, problem: str) -> None:
         + problem
     )
     assert message.endswith(". Please verify your flow output and make sure the value serializable.")
+
+
+def test_nan_as_promptflows_flask_engine_writes_it() -> None:
+    literally, bare = with_literal_nan(encode_outputs), with_literal_nan(encode_returned)
+    assert literally({"a": [math.nan, {"b": -math.inf}], "c": None, "d": "é"}, "basic") == (
+        b'{"a":[NaN,{"b":-Infinity}],"c":null,"d":"\\u00e9"}'
+    )
+    assert bare(Bare(output=math.inf), "basic") == b"Infinity"
+    assert literally({"a": "é"}, "basic") == '{"a":"é"}'.encode()
+    assert literally({"a": math.nan, "b": UUID(int=1)}, "basic") == encode_outputs({"a": None, "b": UUID(int=1)})
+    with pytest.raises(UserError):
+        literally({"a": {1}}, "basic")
 
 
 def test_errors() -> None:
