@@ -1,0 +1,85 @@
+"""Closed forms against printed tables.
+
+* Hillier and Lieberman, Introduction to Operations Research, chapter "Queueing Theory", the County Hospital: patients
+  come at 2 an hour, a doctor treats 3 an hour. One doctor: P(wait) 0.667, Wq 2/3 h; two: 0.167, 1/24 h.
+* Erlang B as in every traffic table: 1 % are lost at 4.461 erlangs on 10 lines, 37.901 on 50, 84.064 on 100.
+* Gross and Harris, Fundamentals of Queueing Theory: M/D/1 waits half as long as M/M/1; M/M/1/K in closed form.
+* M/D/2 by its own closed form at half load: 0.1767 service times.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bench.capacity import queueing
+
+
+@pytest.mark.parametrize("lines, load", [(10, 4.461), (50, 37.901), (100, 84.064)])
+def test_erlang_b(lines, load):
+    assert queueing.erlang_b(lines, load) == pytest.approx(0.01, rel=1e-3)
+
+
+@pytest.mark.parametrize("doctors, waits, hours", [(1, 2 / 3, 2 / 3), (2, 1 / 6, 1 / 24)])
+def test_the_county_hospital(doctors, waits, hours):
+    assert queueing.erlang_c(doctors, 2 / 3) == pytest.approx(waits)
+    assert queueing.wait_mmc(doctors, 2 / 3) / 3 == pytest.approx(hours)
+
+
+def test_the_share_that_waits_longer_than_half_an_hour_at_the_county_hospital():
+    # printed: P(Wq > 1/2) = 0.404 with one doctor, 0.022 with two
+    for doctors, beyond in ((1, 0.404), (2, 0.022)):
+        wait = queueing.wait_mmc_percentile(doctors, 2 / 3, 100 * (1 - beyond))
+        assert wait / 3 == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("load", [0.1, 0.5, 0.9, 0.99])
+def test_one_server_with_even_service_is_pollaczek_and_khinchine(load):
+    assert queueing.wait_mdc(1, load) == pytest.approx(load / 2 / (1 - load), rel=1e-5)
+
+
+def test_two_servers_with_even_service():
+    assert queueing.wait_mdc(2, 1.0) == pytest.approx(0.1767, abs=1e-4)
+
+
+@pytest.mark.parametrize("variation2", [0.0, 0.25, 1.0, 4.0])
+@pytest.mark.parametrize("load", [0.3, 0.8])
+def test_general_service_on_one_server_is_exact(variation2, load):
+    exact = load * (1 + variation2) / 2 / (1 - load)
+    assert queueing.wait_mgc(1, load, variation2) == pytest.approx(exact, rel=1e-5)
+    assert queueing.wait_allen_cunneen(1, load, variation2) == pytest.approx(exact)
+
+
+def test_the_interpolation_is_exact_at_both_ends_and_better_than_the_rule_of_thumb():
+    assert queueing.wait_mgc(8, 6.4, 0) == pytest.approx(queueing.wait_mdc(8, 6.4))
+    assert queueing.wait_mgc(8, 6.4, 1) == pytest.approx(queueing.wait_mmc(8, 6.4))
+    assert queueing.wait_allen_cunneen(8, 6.4, 0) < 0.95 * queueing.wait_mdc(8, 6.4)
+
+
+@pytest.mark.parametrize("load", [0.5, 0.9, 1.5])
+def test_a_bounded_line_of_one_server(load):
+    places = 5
+    refused, _ = queueing.bounded(1, load, places)
+    assert refused == pytest.approx(load**places * (1 - load) / (1 - load ** (places + 1)))
+
+
+def test_bounded_without_a_line_is_erlang_b_and_with_an_endless_one_erlang_c():
+    assert queueing.bounded(10, 8, 10)[0] == pytest.approx(queueing.erlang_b(10, 8))
+    refused, wait = queueing.bounded(10, 8, 2000)
+    assert refused < 1e-9 and wait == pytest.approx(queueing.wait_mmc(10, 8))
+
+
+def test_a_thousand_places_beyond_full_load_do_not_overflow():
+    refused, wait = queueing.bounded(4, 400, 1000)
+    assert refused == pytest.approx(0.99, abs=1e-3) and wait == pytest.approx(996 / 4, rel=1e-2)
+
+
+def test_full_load_waits_for_ever():
+    waits = queueing.wait_mmc(2, 2), queueing.wait_mdc(2, 2), queueing.wait_mgc(2, 2, 1)
+    assert set(waits) == {math.inf} and queueing.wait_mmc_percentile(2, 2, 50) == math.inf
+
+
+def test_fewer_places_than_servers_are_no_queue():
+    with pytest.raises(ValueError, match="3 places for 4 servers"):
+        queueing.bounded(4, 1, 3)
