@@ -10,6 +10,7 @@ import msgspec
 
 from . import systems
 from .budgets import NUMBERS
+from .capacity_command import capacity_command
 from .compare import compare
 from .launches import VENV
 from .part import Settings
@@ -27,6 +28,7 @@ def main() -> None:
 
 main.add_command(run_command)
 main.add_command(report_command)
+main.add_command(capacity_command)
 
 
 @main.command("compare")

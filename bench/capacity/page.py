@@ -1,0 +1,200 @@
+"""A plan for a reader: what it says in words first, then the figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+from ..durations import written
+from . import azure
+from .plan import Fit, Plan
+from .slo import Estimate, Forecast
+from .usl import Parameter, Usl
+
+_Head = Callable[[str], str]
+_Table = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
+
+
+def text(plan: Plan) -> str:
+    """For a terminal."""
+    return _page(plan, lambda title: f"\n{title}\n{'-' * len(title)}\n", _plain)
+
+
+def markdown(plan: Plan) -> str:
+    """For a document."""
+    return _page(plan, lambda title: f"\n## {title}\n\n", _piped)
+
+
+def summary(plan: Plan) -> list[str]:
+    """The answer in sentences."""
+    question, reached = plan.question, plan.reach
+    if not reached.is_reached:
+        at = reached.at
+        return [
+            f"NO RATE KEEPS THE PROMISE: {question.slo}.",
+            f"Nearest: even at {_rate(at.per_s)} an instance has p95 {_span(at.p95_s)}, p99 {_span(at.p99_s)} and "
+            f"{at.refusal_rate.value:.2%} without an answer. More instances change nothing; a faster flow, "
+            "or another promise, does.",
+        ]
+    found = [
+        f"One instance takes {_rate(reached.per_s.value)} ({_figure(reached.per_s.low)} to "
+        f"{_figure(reached.per_s.high)}) with {question.slo}. It is bound by {reached.bound_by}."
+    ]
+    if plan.fleet:
+        found += _fleet_sentences(plan)
+    return found
+
+
+def _fleet_sentences(plan: Plan) -> list[str]:
+    needed, rule = plan.fleet, plan.rule
+    assert needed is not None
+    spare = plan.question.safety.spare.value
+    found = [
+        f"{_rate(needed.per_s)} need {needed.instances} instances: {plan.question.safety.headroom:.0%} headroom, "
+        f"spare: {spare}, at least {plan.question.safety.least}. Together they would give p95 {written(needed.p95_s)}, "
+        f"p99 {written(needed.p99_s)}, {needed.refusal_rate:.2%} without an answer.",
+        f"Azure's one line, ceil(rate x p95 / 0.7 / {rule.concurrent}), says {rule.instances}: "
+        f"{_figure(rule.each_per_s)} requests/s for each.",
+    ]
+    if needed.after_loss is not None:
+        found.append(f"With the {spare} lost the promise is {'still kept' if needed.after_loss else 'BROKEN'}.")
+    first = plan.ceilings[0]
+    if needed.per_s > first.per_s:
+        found.append(
+            f"ONE MANAGED ENDPOINT DOES NOT TAKE IT: {first.name} bind first, at {_rate(first.per_s)}. "
+            "Ask for more, or spread over endpoints."
+        )
+    if needed.instances > azure.MOST_INSTANCES:
+        found.append(f"A managed deployment has {azure.MOST_INSTANCES} instances at most, unless more are granted.")
+    return found
+
+
+def _page(plan: Plan, head: _Head, table: _Table) -> str:
+    parts = ["\n".join(summary(plan)), "\n"]
+    if plan.doubts:
+        parts += [head("Keep in mind"), *(f"* {doubt}\n" for doubt in plan.doubts)]
+    parts += [head("What it rests on"), _basis(plan)]
+    if plan.question.usl:
+        parts += [head(f"Scalability over {plan.question.usl_over}"), _usl(plan.question.usl, table)]
+    rows = [("an instance at its limit", plan.reach.at)]
+    rows += [("an instance in the fleet", plan.fleet.each)] if plan.fleet else []
+    parts += [head("Forecast"), table(_FORECAST, [_forecast(name, at) for name, at in rows])]
+    if plan.day:
+        parts += [head("The day"), _day(plan, table)]
+    if plan.fits:
+        parts += [head("Machines"), table(_MACHINES, [_fit(fit) for fit in plan.fits])]
+    limits = [(ceiling.name, _figure(ceiling.per_s)) for ceiling in plan.ceilings]
+    parts += [head("Limits of one managed endpoint"), table(("limit", "requests/s"), limits)]
+    if plan.models:
+        parts += [head("Models"), _models(plan)]
+    return "".join(parts)
+
+
+def _basis(plan: Plan) -> str:
+    question = plan.question
+    given, demand, shape = question.given, question.demand, question.shape
+    times = given.times
+    lines = [
+        f"{given.origin}: mean {written(times.mean_s)}, p50 {written(times.percentile(50))}, "
+        f"p95 {written(times.percentile(95))}, p99 {written(times.percentile(99))}",
+        f"a request: {written(demand.cpu_s)} of CPU, {written(demand.held_s)} on a slot",
+        f"an instance: {question.workers} workers x {question.threads} threads = {shape.slots} slots, "
+        f"{shape.cores:g} cores, {shape.places} places"
+        + (f", timeout {written(shape.deadline_s)}" if math.isfinite(shape.deadline_s) else ""),
+        "arrivals: " + ("as in the trace" if question.arrivals_s and question.per_s is None else "Poisson")
+        + f"; balancer: {question.balancer.value}; intervals of 95 %: other arrivals, another measurement",
+    ]  # fmt: skip
+    return "".join(f"{line}\n" for line in lines)
+
+
+_FORECAST = ("", "requests/s", "p50", "p95", "p99", "no answer", "inside", "cores")
+
+
+def _forecast(name: str, at: Forecast) -> tuple[str, ...]:
+    share = at.refusal_rate
+    return (
+        name, _figure(at.per_s), _span(at.p50_s), _span(at.p95_s), _span(at.p99_s),
+        f"{share.value:.2%} ({share.low:.2%} to {share.high:.2%})", _figure(at.inside), f"{at.cores:.2f}",
+    )  # fmt: skip
+
+
+def _usl(usl: Usl, table: _Table) -> str:
+    def row(name: str, parameter: Parameter) -> tuple[str, ...]:
+        return name, f"{parameter.value:.4g}", f"{parameter.low:.4g}", f"{parameter.high:.4g}"
+
+    rows = [row("rate at 1", usl.rate), row("contention", usl.contention), row("coherency", usl.coherency)]
+    low, high = usl.range
+    peak = f"peak at {usl.peak_n:.3g}" + ("" if usl.is_measured(usl.peak_n) else ", EXTRAPOLATED")
+    lines = [
+        f"fitted on {low:g} to {high:g}; R2 {usl.r2:.4f}; " + (peak if math.isfinite(usl.peak_n) else "no peak"),
+        "residuals: " + ", ".join(f"{residual:+.3g}" for residual in usl.residuals),
+    ]
+    return table(("", "value", "low", "high"), rows) + "".join(f"{line}\n" for line in lines)
+
+
+def _day(plan: Plan, table: _Table) -> str:
+    day = plan.day
+    assert day is not None
+    rows = [(written(hour.begin_s), _figure(hour.peak_per_s), str(hour.instances)) for hour in day.hours]
+    lines = [
+        f"{day.requests:,} requests in {written(day.lasted_s)}; busiest minute {_rate(day.busiest_minute_per_s)}, "
+        f"busiest second {_rate(day.busiest_second_per_s)}",
+        f"within the {written(plan.question.lag_s)} that scaling out takes the rate rises by up to "
+        f"{_rate(day.rises_per_s)}: instances that run already must take that",
+    ]
+    if day.hours:
+        used, always = sum(hour.instances for hour in day.hours), max(hour.instances for hour in day.hours)
+        lines.append(f"by a schedule {used} instance hours, for the peak all the time {always * len(day.hours)}")
+    head = "".join(f"{line}\n" for line in lines)
+    return head + (table(("from", "peak of its minutes /s", "instances"), rows) if rows else "")
+
+
+_MACHINES = ("machine", "cores", "GiB", "requests/s each", "instances", "quota (cores)", "per hour", "memory", "mind")
+
+
+def _fit(fit: Fit) -> tuple[str, ...]:
+    return (
+        fit.sku.name, str(fit.sku.cores), f"{fit.sku.memory_gib:g}", _figure(fit.each_per_s) if fit.each_per_s else "-",
+        _or_dash(fit.instances), _or_dash(fit.quota), "-" if fit.per_hour is None else f"{fit.per_hour:.2f}",
+        fit.memory, "; ".join(fit.warnings),
+    )  # fmt: skip
+
+
+def _models(plan: Plan) -> str:
+    models = plan.models
+    assert models is not None
+    return (
+        f"The models behind the flow have to allow {models.tokens_per_minute:,.0f} tokens and "
+        f"{models.requests_per_minute:,.0f} requests a minute; at the headroom of the instances "
+        f"{models.tokens_per_minute / (1 - plan.question.safety.headroom):,.0f} tokens.\n"
+    )
+
+
+def _plain(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    table = [tuple(heads), *(tuple(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _piped(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _span(estimate: Estimate) -> str:
+    if not math.isfinite(estimate.value):
+        return "never"
+    return f"{written(estimate.value)} ({written(estimate.low)} to {written(estimate.high)})"
+
+
+def _rate(per_s: float) -> str:
+    return f"{_figure(per_s)} requests/s"
+
+
+def _figure(figure: float) -> str:
+    return f"{figure:,.0f}" if figure >= 1000 else f"{figure:.3g}"
+
+
+def _or_dash(count: int | None) -> str:
+    return "-" if count is None else f"{count:,}"
