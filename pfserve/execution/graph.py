@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from pfserve.errors import RequestError
-from pfserve.execution.frame import Frame
+from pfserve.execution.frame import UNSET, Frame
 from pfserve.execution.runners import Runner, Running
 from pfserve.plan import Plan
 
@@ -40,9 +40,9 @@ class Graph:
         await _Walk(self, frame).run()
 
     def rank(self, chain: int, frame: Frame) -> Rank:
-        """The rank of the chain's first step that has no result, as far as the frame tells."""
+        """The rank of the chain's first step that has not finished."""
         steps = self._steps[chain]
-        return next((rank for rank, result in steps if frame[result] is None), steps[-1][0])
+        return next((rank for rank, result in steps if frame[result] is UNSET), steps[-1][0])
 
 
 def _ranks(plan: Plan) -> list[Rank]:

@@ -212,7 +212,7 @@ def test_garbage_is_answered_and_closed_after_what_came_before(
         assert (answer.status, answer.code) == (400, "BadRequest")
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["connection"] == "close"
-        assert len(answer.headers["x-request-id"]) == 32
+        assert len(answer.headers["x-request-id"]) == 36
         assert wire.at_end()
     assert not [record for record in caplog.records if record.exc_info]
 

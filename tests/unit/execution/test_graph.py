@@ -242,6 +242,31 @@ def test_of_failures_at_about_the_same_time_that_of_the_earlier_step_is_told(exe
     executing(plan_of(*nodes, chains=[["a", "b"], ["c"]]), main)
 
 
+def test_a_step_that_fails_counts_as_itself_and_not_as_the_end_of_its_chain(executing, monkeypatch):
+    monkeypatch.setattr(graph, "GRACE_S", NEVER_S)
+    far = threading.Event()
+
+    def second(first):
+        far.set()
+        raise ValueError("two steps into its chain")
+
+    def beside():
+        assert far.wait(NEVER_S)
+        raise ValueError("boom")
+
+    async def main(executor):
+        with pytest.raises(UserError, match=r"Execution failure in 'c': \(ValueError\) boom"):
+            await executor.run({})
+
+    nodes = [
+        node("a", lambda: None),
+        node("b", second, first=at("a")),
+        node("c", beside),
+        node("d", lambda value: value, value=at("c")),
+    ]
+    executing(plan_of(*nodes, chains=[["a", "b"], ["c", "d"]]), main)
+
+
 def test_a_failure_does_not_wait_for_steps_that_go_on(executing, monkeypatch):
     monkeypatch.setattr(graph, "GRACE_S", 0.0)
     story = Story()
