@@ -301,6 +301,7 @@ def test_a_killed_origin_frees_all_that_it_held(tmp_path: Path) -> None:
         line.take_all_slots()
         line.hold("c", 2)
         line.hold("d", 3)
+        line.await_reading()
         line.elsewhere[0].ask("tell")
         assert line.elsewhere[0].answer()[0] == 429
         os.kill(line.origin, signal.SIGKILL)
