@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import cast
 
 import msgspec
 
+from pfserve.compiler.defaults import usable_default
 from pfserve.compiler.findings import Findings
 from pfserve.compiler.llm_node import bound_to_inputs
 from pfserve.compiler.load import Loaded
@@ -16,7 +16,7 @@ from pfserve.compiler.order import needed_names
 from pfserve.compiler.reference import InputReference, NodeReference, read_path, read_reference, section_hint
 from pfserve.compiler.template import Render, escaping_prompt
 from pfserve.compiler.wire import Literal, Wiring, warn_of_path
-from pfserve.errors import UserError, did_you_mean
+from pfserve.errors import did_you_mean
 from pfserve.flow import FlowSource, InputSource, SourceSpan
 from pfserve.plan import Argument, Guard, InputSpec, LlmCall, OutputSpec, PromptyCall, Reference, Step, ToolCall
 from pfserve.values import converter, images_reader
@@ -31,15 +31,13 @@ def bind_inputs(source: FlowSource, findings: Findings) -> tuple[InputSpec, ...]
 def _input(source: FlowSource, entry: InputSource, findings: Findings) -> InputSpec:
     convert = converter(entry.type, entry.name)
     message_format = source.message_format.text.lower()
-    default, refusal = None, ""
-    try:
-        if entry.default is not None:
-            default = convert(copy.deepcopy(entry.default))  # what reads images changes it
-            own_images = images_reader(entry.type, entry.name, message_format, source.folder)
-            default = default if own_images is None else own_images(default)
-    except UserError as problem:
-        default, refusal = None, problem.message
-        findings.warning(entry.span, f"{problem.message} (Its default cannot be used: clients have to give it.)")
+    own_images = images_reader(entry.type, entry.name, message_format, source.folder)
+
+    def read(value: object) -> object:
+        converted = convert(value)
+        return converted if own_images is None else own_images(converted)
+
+    default, refusal = usable_default(entry, read, findings)
     return InputSpec(
         name=entry.name,
         type=entry.type,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from functools import wraps
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from pfserve.compiler.chains import fuse, thread_width
 from pfserve.compiler.construct import constructor
+from pfserve.compiler.defaults import usable_default
 from pfserve.compiler.entry import Entry, load_entry
 from pfserve.compiler.findings import Findings
 from pfserve.compiler.includes import gather_includes
@@ -20,7 +18,7 @@ from pfserve.compiler.requirements import check_requirements
 from pfserve.compiler.returned import check_file, hidden_outputs
 from pfserve.compiler.swagger import swagger
 from pfserve.connections import Connections
-from pfserve.errors import UserError, did_you_mean
+from pfserve.errors import did_you_mean
 from pfserve.flow import FlexSource, InputSource
 from pfserve.plan import ABSENT, Argument, InputSpec, Lane, Plan, Reference, Returned, Step, StepKind
 from pfserve.values import converter
@@ -46,10 +44,11 @@ def compile_flex(
     told = msgspec.structs.replace(source, inputs=inputs, outputs=outputs)
     construct = constructor(source, entry, init, connections, findings)
     typed = _typed(source)
-    specs = tuple(_spec(one, typed.get(one.name)) for one in inputs)
+    specs = tuple(_spec(one, typed.get(one.name), findings) for one in inputs)
+    refusal = _refusal(entry, typed, findings)
     findings.raise_mistakes()
 
-    step = _step(source, entry, specs, construct, findings)
+    step = _step(entry, specs, construct)
     chains = fuse([step])
     return Plan(
         flow_name=source.name,
@@ -69,6 +68,7 @@ def compile_flex(
             Reference(step.result, (), step.name, entry.name), hidden_outputs(told.outputs, included_outputs)
         ),
         sample=source.sample_inputs,
+        refusal=refusal,
     )
 
 
@@ -80,70 +80,36 @@ def _typed(source: FlexSource) -> dict[str, InputSource]:
     return {one.name: one for one in source.inputs if one.default != ""}
 
 
-def _spec(one: InputSource, typed: InputSource | None) -> InputSpec:
-    """An input of the code's. It is required if the code has no default, whatever the file says."""
+def _spec(one: InputSource, typed: InputSource | None, findings: Findings) -> InputSpec:
+    """An input of the code's. It is required if the code has no default, whatever the file says.
+
+    A request has to give it, whatever the code says, if the file has it without a default, or with one that misfits.
+    """
     required = one.default is None
     convert = _unchanged if typed is None else converter(typed.type, one.name)
     default: object = None if required else ABSENT
-    if typed is not None and typed.default is not None and not required:
-        with contextlib.suppress(UserError):  # told to every request that needs it
-            default = convert(copy.deepcopy(typed.default))
-    return InputSpec(name=one.name, type=one.type, required=required, default=default, convert=convert)
+    refusal = ""
+    if typed is not None and not required:
+        found, refusal = usable_default(typed, convert, findings)
+        if typed.default is None:
+            refusal = _not_provided(one.name)
+        elif not refusal:
+            default = found
+    return InputSpec(name=one.name, type=one.type, required=required, default=default, convert=convert, refusal=refusal)
 
 
 def _unchanged(value: object) -> object:
     return value
 
 
-# -- the step --------------------------------------------------------------------------------------
-
-
-def _step(
-    source: FlexSource,
-    entry: Entry,
-    specs: tuple[InputSpec, ...],
-    construct: Callable[[], Callable[..., object]] | None,
-    findings: Findings,
-) -> Step:
+def _refusal(entry: Entry, typed: Mapping[str, InputSource], findings: Findings) -> str:
+    """What every request is told where the file has inputs that the code does not know; else nothing."""
     taken = {one.name for one in entry.parameters}
-    arguments = [
-        Argument(spec.name, Reference(slot, (), spec.name, f"${{inputs.{spec.name}}}"), spec.default is ABSENT)
-        for slot, spec in enumerate(specs)
-        if spec.name in taken
-    ]
-    needed = dict(_needed(source, entry, specs, findings))
-    return Step(
-        name=entry.name,
-        kind=StepKind.PYTHON,
-        function=_with_needed(entry.function, needed),
-        is_async=entry.is_async,
-        lane=Lane.LOOP if entry.is_quick else Lane.THREAD,
-        arguments=tuple(arguments),
-        result=len(specs),
-        needs=(),
-        guard=None,
-        source=f"{entry.span.file}:{entry.span.line}",
-        construct=construct and (lambda: _with_needed(construct(), needed)),
-        wraps=True,
-    )
-
-
-def _needed(
-    source: FlexSource, entry: Entry, specs: tuple[InputSpec, ...], findings: Findings
-) -> Iterator[tuple[str, str]]:
-    """The inputs of the file that each request has to give, and what is told to one that does not.
-
-    Those are the inputs without a default, or with one that does not fit, whatever the code says.
-    """
-    taken = {one.name for one in entry.parameters}
-    undecided = {spec.name for spec in specs if spec.default is ABSENT}
-    for name, one in _typed(source).items():
-        if name not in taken:
-            strange = f"the input '{name}' is no parameter of {entry.name}(): every request is answered with 400"
-            findings.warning(one.span, strange + did_you_mean(name, taken))
-            yield name, _not_provided(name)
-        elif name in undecided:
-            yield name, _not_provided(name) if one.default is None else _misfit(one, findings)
+    strange = [name for name in typed if name not in taken]
+    for name in strange:
+        text = f"the input '{name}' is no parameter of {entry.name}(): every request is answered with 400"
+        findings.warning(typed[name].span, text + did_you_mean(name, taken))
+    return _not_provided(strange[0]) if strange else ""
 
 
 def _not_provided(name: str) -> str:
@@ -153,28 +119,30 @@ def _not_provided(name: str) -> str:
     )
 
 
-def _misfit(one: InputSource, findings: Findings) -> str:
-    try:
-        converter(one.type, one.name)(one.default)
-    except UserError as problem:
-        findings.warning(one.span, f"{problem.message} (Its default cannot be used: clients have to give it.)")
-        return problem.message
-    raise AssertionError("a default that fits was taken")
+# -- the step --------------------------------------------------------------------------------------
 
 
-def _with_needed(function: Callable[..., object], needed: Mapping[str, str]) -> Callable[..., object]:
-    """The function, with a check that it is given what is ``needed``."""
-    if not needed:
-        return function
-
-    @wraps(function)
-    def checked(**given: object) -> object:
-        for name, problem in needed.items():
-            if name not in given:
-                raise UserError(problem)
-        return function(**given)
-
-    return checked
+def _step(entry: Entry, specs: tuple[InputSpec, ...], construct: Callable[[], Callable[..., object]] | None) -> Step:
+    taken = {one.name for one in entry.parameters}
+    arguments = [
+        Argument(spec.name, Reference(slot, (), spec.name, f"${{inputs.{spec.name}}}"), spec.default is ABSENT)
+        for slot, spec in enumerate(specs)
+        if spec.name in taken
+    ]
+    return Step(
+        name=entry.name,
+        kind=StepKind.PYTHON,
+        function=entry.function,
+        is_async=entry.is_async,
+        lane=Lane.LOOP if entry.is_quick else Lane.THREAD,
+        arguments=tuple(arguments),
+        result=len(specs),
+        needs=(),
+        guard=None,
+        source=f"{entry.span.file}:{entry.span.line}",
+        construct=construct,
+        wraps=True,
+    )
 
 
 def _fingerprint(source: FlexSource, entry: Entry) -> str:

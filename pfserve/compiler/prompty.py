@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,6 +11,7 @@ import jinja2
 import msgspec
 
 from pfserve.compiler.chains import fuse, thread_width
+from pfserve.compiler.defaults import usable_default
 from pfserve.compiler.findings import Findings
 from pfserve.compiler.llm_node import ask_model
 from pfserve.compiler.prompty_model import CONFIGURATION_KEYS, check_configuration, connection_of, model_name
@@ -22,7 +22,7 @@ from pfserve.compiler.returned import check_file, hidden_outputs
 from pfserve.compiler.swagger import swagger
 from pfserve.compiler.template import Render, compile_template, template_environment
 from pfserve.connections import ConnectionProblem, Connections
-from pfserve.errors import UserError, did_you_mean
+from pfserve.errors import did_you_mean
 from pfserve.flow import InputSource, PromptySource, SourceSpan
 from pfserve.flow.document import Entry
 from pfserve.flow.document import Mapping as Section
@@ -109,14 +109,9 @@ def _sampled_inputs(source: PromptySource, references: References, findings: Fin
 def _spec(one: InputSource, source: PromptySource, findings: Findings) -> InputSpec:
     """An input. A default that does not fit its type is none: promptflow refuses the request that needs it."""
     convert = converter(one.type, one.name)
-    required, default = one.default is None and one in source.inputs, None
-    try:
-        if one.default is not None:
-            own_images = prompty_images_reader(one.name, source.folder, anywhere=True)
-            default = own_images(convert(copy.deepcopy(one.default)))
-    except UserError as problem:
-        required = True
-        findings.warning(one.span, f"{problem.message} (Its default cannot be used: clients have to give it.)")
+    own_images = prompty_images_reader(one.name, source.folder, anywhere=True)
+    default, refusal = usable_default(one, lambda value: own_images(convert(value)), findings)
+    required = bool(refusal) or (one.default is None and one in source.inputs)
     return InputSpec(one.name, one.type, required, default, convert, prompty_images_reader(one.name))
 
 

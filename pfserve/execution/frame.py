@@ -54,15 +54,17 @@ def frame_maker(plan: Plan) -> FrameMaker:
 
 
 def _refusing(plan: Plan, make: FrameMaker) -> FrameMaker:
-    """Requests that would need a default of the wrong type are told so."""
+    """Requests are told what the plan refuses: all of them, or those that lack an input."""
     refusals = {spec.name: spec.refusal for spec in plan.inputs if spec.refusal}
-    if not refusals:
+    if not refusals and not plan.refusal:
         return make
 
     def make_or_refuse(values: Mapping[str, object]) -> Frame:
         for name, refusal in refusals.items():
             if name not in values:
                 raise UserError(refusal)
+        if plan.refusal:
+            raise UserError(plan.refusal)
         return make(values)
 
     return make_or_refuse

@@ -185,7 +185,7 @@ class InputSpec(msgspec.Struct, frozen=True):
     ``convert(value)`` applies the type's coercions (contract section 3.3) and raises ``errors.UserError``.
     ``default`` is already converted; ``required`` means that there is none that could be used; ABSENT that the code has
     its own. ``images`` puts images in the place of what stands for them in a converted value (contract section 3.6);
-    None where there can be none. ``refusal`` is what a request is told that would need a default of the wrong type.
+    None where there can be none. ``refusal`` is what a request is told that does not give it although it has to.
     """
 
     name: str
@@ -241,6 +241,7 @@ class Plan(msgspec.Struct, frozen=True):
     streaming: int | None = None  # the slot that says whether the request asked for a stream; None: no step asks
     returned: Returned | None = None
     sample: Mapping[str, object] = {}  # what counts as given where a request gives nothing at all
+    refusal: str = ""  # what every request is told: promptflow, too, starts with such a flow but never runs it
 
     @property
     def frame_size(self) -> int:

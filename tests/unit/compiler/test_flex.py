@@ -8,6 +8,7 @@ import pytest
 
 from pfserve.connections import Connections, Sources
 from pfserve.errors import CompileError, UserError
+from pfserve.execution.frame import frame_maker
 from pfserve.plan import ABSENT, Lane, Plan
 from unit.compiler.conftest import Flows, connections
 
@@ -132,12 +133,12 @@ def test_inputs_of_the_file_that_clients_must_give(flows: Flows) -> None:
     plan = flows.compile(flow("def f(a=1, b=2, c=3, d=4): return [a, b, c, d]", yaml))
     assert [one.default for one in plan.inputs] == [ABSENT, ABSENT, 5, ABSENT]
     assert not any(one.required for one in plan.inputs)
-    [step] = plan.steps
-    assert step.function(a=0, b=0, c=5) == [0, 0, 5, 4]
+    make_frame = frame_maker(plan)
+    assert make_frame({"a": "0", "b": 0})[:4] == [0, 0, 5, ABSENT]
     with pytest.raises(UserError, match="The value for flow input 'a' is not provided in input data"):
-        step.function(b=0, c=5)
+        make_frame({"b": 0, "c": 5})
     with pytest.raises(UserError, match="The value for flow input 'b' does not match the expected type 'int'"):
-        step.function(a=0, c=5)
+        make_frame({"a": 0, "c": 5})
     assert len(plan.warnings) == 1
 
 
@@ -145,6 +146,9 @@ def test_an_input_of_the_file_that_is_no_parameter_is_warned_of(flows: Flows) ->
     plan = flows.compile(flow("def f(text='a'): return text", "inputs: {txet: {type: string}}\n"))
     [warning] = plan.warnings
     assert warning.endswith("every request is answered with 400; did you mean 'text'?")
+    for values in ({}, {"text": "b"}, {"txet": "b"}):
+        with pytest.raises(UserError, match="The value for flow input 'txet' is not provided in input data"):
+            frame_maker(plan)(values)
 
 
 UNSERVABLE = {
