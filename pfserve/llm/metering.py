@@ -138,7 +138,8 @@ class Meter:
         if counting.cancelled():
             return
         if problem := counting.exception():
-            self._warn(repr(problem), f"the tokens of a model call could not be counted: {problem!r}")
+            kind = type(problem).__name__  # not its text, which may quote the body
+            self._warn(kind, f"the tokens of a model call could not be counted: {kind}")
         else:
             record(counting.result())
 

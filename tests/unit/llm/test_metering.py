@@ -116,3 +116,24 @@ def test_too_many_that_wait_are_dropped_and_said_so(caplog, monkeypatch):
     with caplog.at_level(logging.WARNING, "pfserve"):
         assert told("chat", CHAT, {"text": "ab"}, count=0) == []
     assert "some model calls are not counted" in caplog.text
+
+
+def test_why_a_count_failed_is_told_without_what_was_counted(caplog, monkeypatch):
+    def fail(text, model, api):
+        raise UnicodeEncodeError("utf-8", text, 0, 1, "surrogates not allowed")
+
+    monkeypatch.setattr("pfserve.llm.metering.count_text", fail)
+
+    async def run():
+        MODEL_CALLS.set(lambda call: None)
+        meter = Meter()
+        tally = meter.tally("chat", CHAT)
+        tally.reading(lambda event: event)("s3cret")
+        tally.close()
+        while not caplog.records:
+            await asyncio.sleep(0)
+        meter.close()
+
+    with registered("cl100k_base", in_memory=["cl100k_base"]), caplog.at_level(logging.WARNING, "pfserve"):
+        contextvars.copy_context().run(asyncio.run, asyncio.wait_for(run(), 10))
+    assert caplog.messages == ["the tokens of a model call could not be counted: UnicodeEncodeError"]
