@@ -30,7 +30,6 @@ from .timer import Timer
 WATCH_S = 1.0
 FLUSH_S = 0.2
 ABANDON_S = 1.0  # what is in flight when it is stopped has so long to end
-PIPE_BYTES = 1 << 20
 
 
 def main() -> None:

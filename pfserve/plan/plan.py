@@ -243,11 +243,6 @@ class Plan(msgspec.Struct, frozen=True):
     sample: Mapping[str, object] = {}  # what counts as given where a request gives nothing at all
     refusal: str = ""  # what every request is told: promptflow, too, starts with such a flow but never runs it
 
-    @property
-    def frame_size(self) -> int:
-        """The number of slots of a request's frame."""
-        return len(self.inputs) + len(self.literals) + len(self.steps) + (self.streaming is not None)
-
     def streaming_models(self) -> list[tuple[LlmCall | PromptyCall | ToolCall, object]]:
         """The model calls that may be streamed, each with the model or deployment that the author gives it."""
         first = len(self.inputs)

@@ -9,7 +9,6 @@ SEMANTIC = "Semantic"
 VECTOR = "Vector"
 VECTOR_KEYWORD = "Hybrid (vector + keyword)"
 VECTOR_SEMANTIC = "Hybrid + semantic"
-QUERY_TYPES = (KEYWORD, SEMANTIC, VECTOR, VECTOR_KEYWORD, VECTOR_SEMANTIC)
 
 
 class Embedding(msgspec.Struct, frozen=True):

@@ -52,7 +52,6 @@ def test_inputs_literals_and_results_have_slots_in_this_order(flows: Flows) -> N
         }
     )
     assert plan.new_frame() == ["d", None, 3, 4, None, None]
-    assert plan.frame_size == 6
     first, second = plan.steps
     assert [(one.name, one.value.slot, one.value.text) for one in first.arguments] == [
         ("x", 0, "inputs.text"),

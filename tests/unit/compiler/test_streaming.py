@@ -37,7 +37,7 @@ SHOWN = {
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_node_is_told_when(flows: Flows, name: str) -> None:
     plan = compiled(flows, *SHOWN[name])
-    assert plan.streaming == plan.frame_size - 1
+    assert plan.streaming == len(plan.new_frame()) - 1
     assert plan.new_frame()[plan.streaming] is False
     assert [(one.name, one.value.slot) for one in plan.steps[0].arguments] == [("x", 0), ("stream", plan.streaming)]
     assert "stream = whether the request asks for a stream" in explain(plan)

@@ -54,7 +54,6 @@ def plan() -> Plan:
 
 
 def test_a_frame_has_inputs_then_literals_then_results() -> None:
-    assert plan().frame_size == 4
     assert plan().new_frame() == [None, 4, [1], None]
 
 
