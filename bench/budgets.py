@@ -55,6 +55,9 @@ _MODEL = "one model node, 2 workers, 16 connections, stub model without latency"
 _OWN = "1 generator process and the recorder, by their CPU time; null server; 64 users, Poisson"
 _STREAMS = "200 streams of 50 tokens/s, 2 workers; stub and readers on the same machine"
 _QUEUE = "100 ms blocking, Poisson arrivals over 64 connections; the worst of 4x2, 2x4 and 8x1"
+_FLOOD = "Poisson arrivals at twice the peak; 2 workers, C=64, 100 ms {}"
+_AWAITED, _SLEPT = _FLOOD.format("awaited"), _FLOOD.format("blocking, 64 slots")
+_BUSY = "Poisson arrivals at twice the peak; 1 worker, C=2M, tens of ms of Python a request; {}"
 _LOADED = "2 workers, C=64, wrk with 16 connections; median of the rounds' ratios of requests/s"
 _COMPUTED = "tens of ms of Python a request, 8 connections, 2 cores; the generator's own CPU accounted for"
 
@@ -91,6 +94,28 @@ BUDGETS = (
     Budget("P8.memory", "a stream that is held", "growth of PSS, 2,000 of 1 token/s", Sense.AT_MOST, 60, "KB"),
     Budget("P9.50%", "mean wait / (1.25 x one queue + 3 ms), at 50 %", _QUEUE, Sense.AT_MOST, 1, "x"),
     Budget("P9.80%", "mean wait / (1.25 x one queue + 3 ms), at 80 %", _QUEUE, Sense.AT_MOST, 1, "x"),
+    Budget("P10.async-goodput", "overload, async flow: goodput / peak", _AWAITED, Sense.AT_LEAST, 0.95, "x"),
+    Budget("P10.async-p99", "overload, async flow: p99 of accepted / at capacity", _AWAITED, Sense.AT_MOST, 1.2, "x"),
+    Budget("P10.async-refusal", "overload, async flow: p99 of refusals", _AWAITED, Sense.AT_MOST, 2, "ms"),
+    Budget("P10.async-health", "overload, async flow: p99 of /health", _AWAITED, Sense.AT_MOST, 100, "ms"),
+    Budget("P10.sleeping-goodput", "overload, sleeping flow: goodput / peak", _SLEPT, Sense.AT_LEAST, 0.95, "x"),
+    Budget(
+        "P10.sleeping-p99", "overload, sleeping flow: p99 of accepted / at capacity", _SLEPT, Sense.AT_MOST, 1.2, "x"
+    ),
+    Budget("P10.sleeping-refusal", "overload, sleeping flow: p99 of refusals", _SLEPT, Sense.AT_MOST, 2, "ms"),
+    Budget("P10.sleeping-health", "overload, sleeping flow: p99 of /health", _SLEPT, Sense.AT_MOST, 100, "ms"),
+    Budget(
+        "P10.computing-refusal", "overload, CPU-bound: p99 of refusals", _BUSY.format("M=1"), Sense.AT_MOST, 5, "ms"
+    ),
+    Budget(
+        "P10.computing-health",
+        "overload, CPU-bound: p99 of /health",
+        _BUSY.format("M=1 and 4"),
+        Sense.AT_MOST,
+        100,
+        "ms",
+    ),
+    Budget("P11.log", "async echo flow with access log / without", _LOADED, Sense.AT_LEAST, 0.85, "x"),
     Budget("P12.scaling", "2 workers / 1 worker, CPU-bound flow", _COMPUTED, Sense.AT_LEAST, 1.9, "x"),
     Budget("P13.connections", "upstream connections per worker and 1,000 calls", _MODEL, Sense.AT_MOST, 1, ""),
     Budget("P13.cpu", "a model call, the request around it included", _MODEL, Sense.AT_MOST, 0.3, "ms"),

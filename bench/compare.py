@@ -10,13 +10,14 @@ from . import machine
 from .chains import chains
 from .coldstart import cold_start
 from .memory import memory
+from .overload import overload
 from .own import own
 from .part import Part, Say, Settings
 from .picture import picture
 from .queueing import queueing
 from .scaling import scaling
 from .streaming import streaming
-from .throughput import alone, loaded
+from .throughput import alone, loaded, logged
 from .upstream import upstream
 from .waiting import mixed, parallel_async, parallel_sync
 
@@ -30,6 +31,8 @@ MEASURES: dict[str, Callable[[Settings, Say], Part]] = {
     "P7": cold_start,
     "P8": streaming,
     "P9": queueing,
+    "P10": overload,
+    "P11": logged,
     "P12": scaling,
     "P13": upstream,
     "P14": mixed,

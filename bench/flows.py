@@ -127,6 +127,18 @@ def resting(folder: Path, seconds: float) -> Path:
     return write(folder, {"rest.py": _blocking(PASS_ON, seconds)}, in_line(["rest.py"]))
 
 
+def awaiting(folder: Path, seconds: float) -> Path:
+    """One node that awaits so long."""
+    source = PASS_ON.format(define="async def", wait=f"await asyncio.sleep({seconds:g})\n    ")
+    return write(folder, {"rest.py": "import asyncio\n\n" + source}, in_line(["rest.py"]))
+
+
+def computing(folder: Path, numbers: int) -> Path:
+    """One blocking node that never waits: it adds the squares of so many numbers, in Python."""
+    source = PASS_ON.format(define="def", wait=f"sum(number * number for number in range({numbers}))\n    ")
+    return write(folder, {"compute.py": source}, in_line(["compute.py"]))
+
+
 def model(folder: Path) -> Path:
     """One node: a model."""
     return write(folder, {"ask.jinja2": ASK}, in_line(["ask.jinja2"]))

@@ -1,4 +1,4 @@
-"""P1 and P2: how fast the echo flow is served, loaded and unloaded."""
+"""P1, P2 and P11: how fast the echo flow is served, loaded, unloaded and logged."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import secrets
 import shutil
 import tempfile
 from pathlib import Path
+
+import msgspec
 
 from . import contest, systems
 from .budgets import judge
@@ -54,6 +56,17 @@ def _loaded(kind: str, settings: Settings, say: Say) -> Part:
     ratios = [ratio(ours, held.of(launch.system, REQUESTS_PER_S)) for launch in launches[1:]]
     ratios.append(ratio(held.of(systems.PFSERVE, CPU_PER_REQUEST), held.of(systems.HANDWRITTEN, CPU_PER_REQUEST)))
     return Part((*held.series(), *ratios), verdicts, held.voids())
+
+
+def logged(settings: Settings, say: Say) -> Part:
+    """P11: the access log, the node async, loaded as in P1. The log goes to a file."""
+    flow = settings.examples / "async-echo"
+    plain, log = systems.pfserve(flow, WORKERS), systems.pfserve(flow, WORKERS, 64, "--access-log")
+    log = msgspec.structs.replace(log, system=f"{systems.PFSERVE}, access log")
+    load = Load(16, settings.seconds, BODY)
+    held = contest.hold("access log", [plain, log], load, settings.rounds, probe=unseen, say=say)
+    kept = ratio(held.of(log.system, REQUESTS_PER_S), held.of(plain.system, REQUESTS_PER_S))
+    return Part((*held.series(), kept), (judge("P11.log", kept),), held.voids())
 
 
 def alone(settings: Settings, say: Say) -> Part:

@@ -42,3 +42,18 @@ def test_every_file_is_there_and_python_is_python(make, tmp_path):
         text = (folder / node["source"]["path"]).read_text()
         if node["type"] == "python":
             compile(text, node["name"], "exec")
+
+
+@pytest.mark.parametrize(
+    ("make", "amount", "said"),
+    [
+        (flows.awaiting, 0.1, "async def pass_on(text: str) -> str:\n    await asyncio.sleep(0.1)\n    return text"),
+        (flows.computing, 7, "def pass_on(text: str) -> str:\n    sum(number * number for number in range(7))\n"),
+    ],
+)
+def test_flows_of_overload_await_or_compute(make, amount, said, tmp_path):
+    folder = make(tmp_path / "flow", amount)
+    (node,), _ = nodes(folder)
+    text = (folder / node["source"]["path"]).read_text()
+    compile(text, "flow", "exec")
+    assert said in text
