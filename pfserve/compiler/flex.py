@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from pfserve.compiler.chains import fuse, thread_width
 from pfserve.compiler.construct import constructor
 from pfserve.compiler.defaults import usable_default
 from pfserve.compiler.entry import Entry, load_entry
@@ -15,12 +14,11 @@ from pfserve.compiler.findings import Findings
 from pfserve.compiler.includes import gather_includes
 from pfserve.compiler.interface import declared_by_code
 from pfserve.compiler.requirements import check_requirements
-from pfserve.compiler.returned import check_file, hidden_outputs
-from pfserve.compiler.swagger import swagger
+from pfserve.compiler.returned import check_file, plan_of_step
 from pfserve.connections import Connections
 from pfserve.errors import did_you_mean
 from pfserve.flow import FlexSource, InputSource
-from pfserve.plan import ABSENT, Argument, InputSpec, Lane, Plan, Reference, Returned, Step, StepKind
+from pfserve.plan import ABSENT, Argument, InputSpec, Lane, Plan, Reference, Step, StepKind
 from pfserve.values import converter
 
 
@@ -49,27 +47,9 @@ def compile_flex(
     findings.raise_mistakes()
 
     step = _step(entry, specs, construct)
-    chains = fuse([step])
-    return Plan(
-        flow_name=source.name,
-        kind=source.kind,
-        inputs=specs,
-        outputs=(),
-        steps=(step,),
-        chains=chains,
-        literals=(),
-        width=thread_width(chains),
-        swagger=swagger(told, included_outputs),
-        environment=source.environment,
-        fingerprint=_fingerprint(source, entry),
-        warnings=findings.warnings,
-        folder=str(source.folder),
-        returned=Returned(
-            Reference(step.result, (), step.name, entry.name), hidden_outputs(told.outputs, included_outputs)
-        ),
-        sample=source.sample_inputs,
-        refusal=refusal,
-    )
+    fingerprint = _fingerprint(source, entry)
+    plan = plan_of_step(told, specs, step, findings, included=included_outputs, fingerprint=fingerprint)
+    return msgspec.structs.replace(plan, sample=source.sample_inputs, refusal=refusal)
 
 
 # -- inputs ----------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from pathlib import Path
 import jinja2
 import msgspec
 
-from pfserve.compiler.chains import fuse, thread_width
 from pfserve.compiler.defaults import usable_default
 from pfserve.compiler.findings import Findings
 from pfserve.compiler.llm_node import ask_model
@@ -18,15 +17,14 @@ from pfserve.compiler.prompty_model import CONFIGURATION_KEYS, check_configurati
 from pfserve.compiler.prompty_references import References, entry_named
 from pfserve.compiler.prompty_sample import load_sample, type_of_value
 from pfserve.compiler.requirements import check_requirements
-from pfserve.compiler.returned import check_file, hidden_outputs
-from pfserve.compiler.swagger import swagger
+from pfserve.compiler.returned import check_file, plan_of_step
 from pfserve.compiler.template import Render, compile_template, template_environment
 from pfserve.connections import ConnectionProblem, Connections
 from pfserve.errors import did_you_mean
 from pfserve.flow import InputSource, PromptySource, SourceSpan
 from pfserve.flow.document import Entry
 from pfserve.flow.document import Mapping as Section
-from pfserve.plan import Argument, InputSpec, Lane, Plan, PromptyCall, Reference, Returned, Step, StepKind
+from pfserve.plan import Argument, InputSpec, Lane, Plan, PromptyCall, Reference, Step, StepKind
 from pfserve.values import converter, prompty_images_reader
 from pfserve.values.chat import separate_images
 from pfserve.values.core_errors import InvalidConnectionError, InvalidSampleError
@@ -55,27 +53,10 @@ def compile_prompty(
     findings.raise_mistakes()
     assert call is not None, "without a model there was a mistake"
 
-    step = _step(source, specs, call)
-    chains = fuse((step,))
     told = msgspec.structs.replace(source, inputs=inputs)
-    return Plan(
-        flow_name=source.name,
-        kind=source.kind,
-        inputs=specs,
-        outputs=(),
-        steps=(step,),
-        chains=chains,
-        literals=(),
-        width=thread_width(chains),
-        swagger=swagger(told, included_outputs),
-        environment=source.environment,
-        fingerprint=hashlib.sha256(source.content).hexdigest()[:16],
-        warnings=findings.warnings,
-        folder=str(source.folder),
-        returned=Returned(
-            Reference(step.result, (), step.name, step.name), hidden_outputs(source.outputs, included_outputs)
-        ),
-    )
+    fingerprint = hashlib.sha256(source.content).hexdigest()[:16]
+    step = _step(source, specs, call)
+    return plan_of_step(told, specs, step, findings, included=included_outputs, fingerprint=fingerprint)
 
 
 # -- inputs
