@@ -35,6 +35,7 @@ PLACES = 64  # C; in the sleeping flow also the slots, so that the gate refuses 
 CAPACITY, OVERLOAD = 0.95, 2.0  # of the peak
 WARM_UP_S = 2.0
 LEAST_S = 10.0
+LATE_S, LATE_SHARE = 0.001, 0.25  # of the generator, in the p99 of refusals: more than both, and it is not the server's
 PROBE_EVERY_S = 0.05
 PROBE_TIMEOUT_S = 10.0
 COMPUTED = 300_000  # numbers a request: tens of milliseconds of Python
@@ -232,7 +233,17 @@ def doubts(title: str, rounds: Sequence[Round]) -> list[str]:
         told.append(f"overload, {title}: others used {foreign:.2f} cores of this machine meanwhile")
     if any(one.overload.refused_p99_s is None for one in rounds):
         told.append(f"overload, {title}: nobody was refused, so it was none")
+    told += [
+        f"overload, {title}: of the refusals' p99 {_ms(one.overload.late_p99_s):.1f} ms may be the generator's lateness"
+        for one in rounds
+        if _blurs(one.overload)
+    ]
     return told
+
+
+def _blurs(over: Shot) -> bool:
+    """Whether the generator was so late that the time of a refusal is not the server's."""
+    return over.late_p99_s > max(LATE_S, LATE_SHARE * (over.refused_p99_s or 0.0))
 
 
 def _ms(seconds: float | None) -> float:

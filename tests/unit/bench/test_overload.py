@@ -78,5 +78,8 @@ def test_what_cannot_be_believed_is_told():
     assert doubts("async", [ROUND]) == []
     assert "async, overload: the generator was late" in doubts("async", [over(doubts=("the generator was late",))])[0]
     assert "nobody was refused" in doubts("async", [over(refused_p99_s=None)])[0]
+    assert doubts("async", [over(late_p99_s=0.001, refused_p99_s=0.0015)]) == []
+    assert "1.1 ms may be the generator's" in doubts("async", [over(late_p99_s=0.0011)])[0]
+    assert "6.0 ms may be the generator's" in doubts("async", [over(late_p99_s=0.006, refused_p99_s=0.02)])[0]
     busy = Round(*(msgspec.structs.replace(one, foreign_cores=0.5) for one in (FULL, FULL, OVER)))
     assert "others used 0.50 cores" in doubts("async", [busy])[0]
