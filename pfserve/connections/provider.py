@@ -108,6 +108,8 @@ def _address_problem(text: str, variable: str) -> str:
         host = None
     if not host or parts.scheme not in ("http", "https"):
         return f"{variable} is no http or https URL"
+    if "@" in parts.netloc:  # nothing would send it, and messages and origins show the address
+        return f"{variable} must not hold a user or a password"
     if variable == ARM_VARIABLE and parts.scheme == "http" and host not in _LOOPBACK:
         return f"{variable} has to be an https URL"
     return ""

@@ -77,6 +77,11 @@ MALFORMED = (
         ({"PRT_CONFIG_OVERRIDE": "deployment.resource_group=g"}, "lacks deployment.subscription_id, deployment.work"),
         ({"AML_DEPLOYMENT_RESOURCE_ID": RESOURCE}, "AML_DEPLOYMENT_RESOURCE_ID is no resource id of a deployment: /"),
         ({"PF_HTTP_CONNECTION_PROVIDER_ENDPOINT": "ftp://x"}, "is no http or https URL"),
+        ({"PF_HTTP_CONNECTION_PROVIDER_ENDPOINT": "http://me:s3cret@h"}, "must not hold a user or a password"),
+        (
+            {"PF_CONNECTION_PROVIDER": WORKSPACE, "PFSERVE_ARM_ENDPOINT": "https://me:s3cret@h"},
+            "PFSERVE_ARM_ENDPOINT must not hold a user or a password",
+        ),
         (
             {"PF_CONNECTION_PROVIDER": WORKSPACE, "PFSERVE_ARM_ENDPOINT": "http://h"},
             "PFSERVE_ARM_ENDPOINT has to be an https URL",
@@ -85,7 +90,8 @@ MALFORMED = (
     ],
 )
 def test_one_that_cannot_be_asked(environ, problem):
-    assert problem in provider_of(environ).problem
+    told = provider_of(environ).problem
+    assert problem in told and "s3cret" not in told
 
 
 def test_another_cloud():
