@@ -11,10 +11,14 @@ A dead worker's cell is zeroed by its parent after ``waitpid``; there is no tota
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
-from pfserve.admission.retry import retry_after_s
+from pfserve.admission.retry import LEAST_S, MOST_S, next_end_s, retry_after_s
 from pfserve.admission.window import ServedWindow
 from pfserve.region import Region
+
+_NS = 1_000_000_000
+_SUCCESS = 2  # of the ledger's outcomes
 
 
 class Gate:
@@ -28,7 +32,10 @@ class Gate:
         seat: the seat of this worker.
     """
 
-    __slots__ = ("_acquire", "_capacity", "_left", "_region", "_release", "_seat", "_tickets", "_window")
+    __slots__ = (
+        "_acquire", "_capacity", "_counted", "_left", "_mean_s", "_region", "_release", "_seat", "_tickets", "_took",
+        "_window",
+    )  # fmt: skip
 
     def __init__(self, region: Region, seat: int) -> None:
         self._region = region
@@ -38,7 +45,12 @@ class Gate:
         self._acquire = region.lock.acquire
         self._release = region.lock.release
         self._left = 0  # requests that gave their ticket back since the last tick
-        self._window = ServedWindow(time.monotonic(), sum(region.served))
+        now_s = time.monotonic()
+        self._window = ServedWindow(now_s, sum(region.served))
+        count, microseconds = self._successes()
+        self._counted = ServedWindow(now_s, count)
+        self._took = ServedWindow(now_s, microseconds)
+        self._mean_s: float | None = None  # how long requests took lately
 
     def admit(self) -> bool:
         """Take a ticket, if the instance has one left."""
@@ -80,8 +92,38 @@ class Gate:
         self._region.served[self._seat] += self._left
         self._left = 0
         self._window.observe(now_s, sum(self._region.served))
+        count, microseconds = self._successes()
+        self._mean_s = self._mean_since(now_s, count, microseconds) or self._mean_s
+        self._counted.observe(now_s, count)
+        self._took.observe(now_s, microseconds)
 
-    def retry_after_s(self) -> float:
-        """When a refused client should try again, in seconds from now."""
-        served, over_s = self._window.since(time.monotonic(), sum(self._region.served))
+    def retry_after_s(self, ages_s: Sequence[float]) -> float:
+        """When a refused client should try again, in seconds from now.
+
+        That is when the first of all requests inside should end; each worker knows how old its own are, and tells the
+        others when it refuses somebody.
+
+        Args:
+            ages_s: how long this worker's requests have been inside, oldest first; the oldest ones will do.
+        """
+        now_ns = time.monotonic_ns()
+        if self._mean_s is None:
+            self._mean_s = self._mean_since(now_ns / _NS, *self._successes())
+        region = self._region
+        own_s = next_end_s(ages_s, self._mean_s)
+        region.next_ends[self._seat] = 0 if own_s is None else now_ns + int(own_s * _NS)
+        ends_ns = [end for end, held in zip(region.next_ends, self._tickets, strict=True) if held and end > now_ns]
+        if ends_ns:
+            return min(max((min(ends_ns) - now_ns) / _NS, LEAST_S), MOST_S)
+        served, over_s = self._window.since(now_ns / _NS, sum(region.served))
         return retry_after_s(self.inside(), self._capacity, served, over_s)
+
+    def _successes(self) -> tuple[int, int]:
+        """How many requests the instance has answered with the flow's outputs, and for how many microseconds."""
+        pages = self._region.ledger.pages
+        return sum(sum(page.buckets(_SUCCESS)) for page in pages), sum(page.microseconds(_SUCCESS) for page in pages)
+
+    def _mean_since(self, now_s: float, count: int, microseconds: int) -> float | None:
+        number, _ = self._counted.since(now_s, count)
+        took, _ = self._took.since(now_s, microseconds)
+        return took / number / 1e6 if number > 0 and took > 0 else None

@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 LEAST_S = 0.05  # sooner is not worth the client's trouble, and would be a busy loop
 MOST_S = 60.0
+
+
+def next_end_s(ages_s: Sequence[float], mean_s: float | None) -> float | None:
+    """How long it should take until one of the requests ends that have been inside for so long; None without any.
+
+    A request should take as long as requests took lately. Of those that have taken longer it is not known how much
+    longer they take: as long again as on average, each for itself. While nothing has ended yet, as long as they have
+    taken so far: that is the estimate that is off by the smallest factor.
+
+    Args:
+        ages_s: of the requests, oldest first.
+        mean_s: how long requests took lately; None if none has ended.
+    """
+    if not ages_s:
+        return None
+    if mean_s is None:
+        return ages_s[0]
+    left_s = [mean_s - age_s for age_s in ages_s if age_s < mean_s]
+    overdue = len(ages_s) - len(left_s)
+    guesses = ([min(left_s)] if left_s else []) + ([mean_s / overdue] if overdue else [])
+    return min(guesses)
 
 
 def retry_after_s(inside: int, capacity: int, served: int, over_s: float) -> float:

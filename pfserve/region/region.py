@@ -18,7 +18,7 @@ from pfserve.region.line import Line, line_words
 from pfserve.region.lock import LOCK_BYTES, RegionLock
 
 _WORD = 8
-_ARRAYS = ("tickets", "connections", "beats", "states", "pids", "generations", "epochs", "served", "busy")
+_ARRAYS = ("tickets", "connections", "beats", "states", "pids", "generations", "epochs", "served", "next_ends", "busy")
 _MASTER_WORDS = 8
 _MASTER_BEAT, _DRAINING, _SERVING, _WAITING = 0, 1, 2, 3
 
@@ -43,6 +43,8 @@ class Region:
     * ``states`` - a :class:`SeatState`; its worker writes LIVE and DRAINING, its parent EMPTY and BOOTING;
     * ``pids``, ``generations`` - of the process on the seat, 0 for none; its parent writes;
     * ``epochs`` - raised whenever the seat is left; its parent writes, together with zeroed cells, under the lock;
+    * ``next_ends`` - monotonic nanoseconds when the next request of the seat should end, a guess; its worker writes it
+      when it refuses a request: what lies in the past says nothing;
     * ``served`` - requests answered by the seat since the instance started, all epochs; its worker writes;
     * ``busy`` - slots of the seat that are taken, and what is queued for them; its worker writes.
 
@@ -70,6 +72,7 @@ class Region:
     generations: memoryview
     epochs: memoryview
     served: memoryview
+    next_ends: memoryview
     busy: memoryview
 
     def __init__(self, capacity: int, seats: int, blocks: int = 1) -> None:
@@ -157,6 +160,7 @@ class Region:
             self.generations[seat] = 0
             self.beats[seat] = 0
             self.tickets[seat] = 0
+            self.next_ends[seat] = 0
             self.connections[seat] = 0
             self.busy[seat] = 0
             self.line(seat).forget(seat)

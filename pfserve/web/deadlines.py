@@ -7,6 +7,7 @@ and only the front of a row is ever looked at. One timer serves all rows, and on
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Protocol
 
 
@@ -39,6 +40,10 @@ class Row:
     def discard(self, item: Expiring) -> None:
         """Forget ``item``, if it is here."""
         self._due_s.pop(item, None)
+
+    def oldest(self, number: int) -> list[Expiring]:
+        """The items that will expire first, at most so many."""
+        return list(islice(self._due_s, number))
 
     def take_due(self, now_s: float) -> list[Expiring]:
         """Take out the items whose time is over, oldest first."""

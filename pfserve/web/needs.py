@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ class Gate(Protocol):
     def release(self) -> None:
         """Give a ticket back."""
 
-    def retry_after_s(self) -> float:
-        """When a refused client should try again."""
+    def retry_after_s(self, ages_s: Sequence[float]) -> float:
+        """When a refused client should try again; ``ages_s`` are those of our requests inside, oldest first."""
 
 
 class Slots(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs
@@ -26,8 +27,8 @@ class Scoring:
     """Serves the flow.
 
     ``can_stream`` says whether an output of it can be a generator, ``returned`` whether the outputs are what one step
-    returned; ``full_message`` is what a refused client reads. ``slots`` and ``relay`` are for a flow
-    that needs a slot to start.
+    returned, ``ages_s`` how long requests have been inside; ``full_message`` is what a refused client reads. ``slots``
+    and ``relay`` are for a flow that needs a slot to start.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Scoring:
         bodies: Bodies,
         can_stream: bool,
         returned: bool,
+        ages_s: Callable[[], list[float]],
         full_message: str,
         message_format: str,
         literal_nan: bool = False,
@@ -53,6 +55,7 @@ class Scoring:
         encode = encode_returned if returned else encode_outputs
         self._encode = with_literal_nan(encode) if literal_nan else encode
         self._literal_nan = literal_nan
+        self._ages_s = ages_s
         self._full_message = full_message
         self._message_format = message_format
         self._slots = slots
@@ -156,7 +159,7 @@ class Scoring:
         return body
 
     def _full(self) -> TooManyRequests:
-        return TooManyRequests(self._full_message, self._gate.retry_after_s())
+        return TooManyRequests(self._full_message, self._gate.retry_after_s(self._ages_s()))
 
 
 def _reply(exchange: Exchange, answer: bytes | Reply | None) -> None:

@@ -30,7 +30,7 @@ from pfserve.web.deadlines import Deadlines
 from pfserve.web.decode import Decoder
 from pfserve.web.encode import encode_error
 from pfserve.web.events import can_stream
-from pfserve.web.exchange import Exchange
+from pfserve.web.exchange import Exchange, Stage
 from pfserve.web.heads import JSON, Heads
 from pfserve.web.ids import RequestIds
 from pfserve.web.routes import Answers, find, table
@@ -51,6 +51,7 @@ Expects = Callable[[], bool]
 
 _LOOK_AGAIN_S = 1.0
 _GIVE_AGAIN_S = 0.05
+_OLDEST = 64  # requests that are looked at to tell when one will end
 _GIVEN_AT_ONCE = 200  # a move costs some 13 µs of the loop
 _CANCELLED_BY_ITSELF = "The flow's code cancelled the request that it was running for."
 
@@ -119,6 +120,7 @@ class Service:
             returned=plan.returned is not None,
             message_format=plan.message_format,
             literal_nan=settings.literal_nan,
+            ages_s=self._ages_s,
             full_message=f"The instance is full: it holds {settings.capacity} requests, the most it admits at once "
             f"(set by {settings.capacity_origin}). Try again later.",
             slots=slots,
@@ -281,6 +283,13 @@ class Service:
         self._connection_closed(connection)
 
     # -- Routes that wait --------------------------------------------------------------------------
+
+    def _ages_s(self) -> list[float]:
+        """How long the oldest requests have been inside."""
+        self._page.flush()
+        now_s = self.clock()
+        oldest = (item for item in self._request_deadlines.oldest(_OLDEST) if isinstance(item, Exchange))
+        return [now_s - one.arrived_s for one in oldest if one.scored and one.stage is not Stage.READING]
 
     def _score(self, exchange: Exchange) -> None:
         exchange.scored = True

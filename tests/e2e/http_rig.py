@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -88,7 +88,7 @@ class FakeGate:
         self.tickets -= 1
         assert self.tickets >= 0
 
-    def retry_after_s(self) -> float:
+    def retry_after_s(self, ages_s: Sequence[float]) -> float:
         return self.retry_s
 
 

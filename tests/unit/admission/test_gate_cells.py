@@ -68,6 +68,7 @@ def test_a_look_that_says_full_is_confirmed_under_the_lock() -> None:
 def test_retry_after_follows_what_the_instance_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 50.0
     monkeypatch.setattr("time.monotonic", lambda: now_s)
+    monkeypatch.setattr("time.monotonic_ns", lambda: int(now_s * 1e9))
     region = Region(capacity=1, seats=3)
     region.served[0] = 1000  # long ago
     gate = Gate(region, 0)
@@ -77,4 +78,28 @@ def test_retry_after_follows_what_the_instance_serves(monkeypatch: pytest.Monkey
         region.served[1] += 1  # other workers
         region.served[2] += 1
         gate.tick(now_s)
-    assert gate.retry_after_s() == pytest.approx(0.5)
+    assert gate.retry_after_s([]) == pytest.approx(0.5)
+
+
+def test_retry_after_is_when_the_first_of_all_requests_should_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 50.0
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    monkeypatch.setattr("time.monotonic_ns", lambda: int(now_s * 1e9))
+    region = Region(capacity=4, seats=2)
+    mine, other = Gate(region, 0), Gate(region, 1)
+    for gate in (mine, mine, other, other):
+        assert gate.admit()
+    assert mine.retry_after_s([0.3, 0.1]) == pytest.approx(0.3), "nothing has ended yet"
+    for _ in range(10):
+        region.ledger.pages[1].count_scored(200, 2.0)
+    region.ledger.pages[1].flush()
+    mine.tick(now_s)
+    other.tick(now_s)
+    assert mine.retry_after_s([0.5, 0.1]) == pytest.approx(1.5)
+    assert other.retry_after_s([1.2, 0.1]) == pytest.approx(0.8)
+    assert mine.retry_after_s([0.5, 0.1]) == pytest.approx(0.8), "the other one's ends first"
+    now_s = 51.0
+    assert mine.retry_after_s([1.5, 1.1]) == pytest.approx(0.5), "what the other one said is over"
+    other.release()
+    other.release()
+    assert mine.retry_after_s([1.6, 1.1]) == pytest.approx(0.4)

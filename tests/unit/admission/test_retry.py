@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pfserve.admission.retry import retry_after_s
+from pfserve.admission.retry import next_end_s, retry_after_s
 
 # inside, capacity, served, over_s -> seconds
 TABLE = {
@@ -21,3 +21,20 @@ TABLE = {
 def test_when_to_come_back(name: str) -> None:
     *situation, expected = TABLE[name]
     assert retry_after_s(*situation) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("ages_s", "mean_s", "expected"),
+    [
+        ([], 1.0, None),
+        ([], None, None),
+        ([0.3, 0.1], None, 0.3),  # nothing has ended yet
+        ([0.75, 0.5, 0.25], 1.0, 0.25),  # evenly spread
+        ([0.5, 0.5, 0.5], 1.0, 0.5),  # a burst
+        ([3.0, 2.0, 0.2], 1.0, 0.5),  # two that take longer than usual, each as long again
+        ([3.0, 2.0, 0.9], 1.0, 0.1),
+        ([3.0], 1.0, 1.0),
+    ],
+)
+def test_when_the_next_one_should_end(ages_s: list[float], mean_s: float | None, expected: float | None) -> None:
+    assert next_end_s(ages_s, mean_s) == (None if expected is None else pytest.approx(expected))
