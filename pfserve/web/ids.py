@@ -10,8 +10,8 @@ from multidict import istr
 _X_REQUEST_ID = istr("x-request-id")
 _X_MS_CLIENT_REQUEST_ID = istr("x-ms-client-request-id")
 _MAX_LENGTH = 128
-_ID_BYTES = 16
-_DIGITS = 2 * _ID_BYTES
+_HEAD_BYTES, _TAIL_BYTES = 10, 6
+_TAIL_DIGITS = 2 * _TAIL_BYTES
 _BATCH = 256
 
 
@@ -39,11 +39,12 @@ class RequestIds:
     def new(self) -> str:
         """A random id, in the form of a UUID of version 4, as promptflow's run ids are."""
         if not self._fresh:
-            digits = os.urandom(_ID_BYTES * _BATCH).hex()
-            self._fresh = [_as_uuid(digits[i : i + _DIGITS]) for i in range(0, len(digits), _DIGITS)]
+            self._fresh = _batch(os.urandom(_HEAD_BYTES + _TAIL_BYTES * _BATCH).hex())
         return self._fresh.pop()
 
 
-def _as_uuid(digits: str) -> str:
+def _batch(digits: str) -> list[str]:
+    """Ids that share a random head: to format one each would be felt in every request."""
     variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    head = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-"
+    return [head + digits[i : i + _TAIL_DIGITS] for i in range(2 * _HEAD_BYTES, len(digits), _TAIL_DIGITS)]
