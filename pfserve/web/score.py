@@ -78,7 +78,9 @@ class Scoring:
         try:
             exchange.stage = Stage.RUNNING
             answer: bytes | Reply | None
-            if self._slots is None:
+            if self._slots is None and wanted is _JSON:  # as _run does, without a coroutine more
+                answer = self._encode(await self._executor.run(values), self._message_format)
+            elif self._slots is None:
                 answer = await self._run(exchange, values, wanted)
             else:
                 answer = await self._run_in_turn(exchange, values, wanted, content, self._slots)
