@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,23 @@ def test_the_pidfile_replaces_no_device(tmp_path: Path, link: bool) -> None:
     with pytest.raises(ConfigError, match="is no regular file"), pidfile(str(path), "flag"):
         pass
     assert stat.S_ISCHR(null.stat().st_mode)
+
+
+OWN_MOUNTS = ("unshare", "--mount")
+
+
+@pytest.mark.skipif(
+    subprocess.run([*OWN_MOUNTS, "true"], capture_output=True, check=False).returncode != 0,
+    reason="mounts a small disk",
+)
+def test_a_full_disk_for_the_pidfile_is_told(flow: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    fill = f'mount -t tmpfs -o size=4k none {disk} && head -c 4096 /dev/zero > {disk}/filler && exec "$@"'
+    pid = disk / "pid"
+    with instance(flow, f"--pidfile={pid}", wrapper=[*OWN_MOUNTS, "sh", "-c", fill, "sh"]) as server:
+        assert server.exit_code() == 2
+        assert f"pidfile = '{pid}' (from flag --pidfile): cannot be written: No space left on device" in server.log()
 
 
 # -- user code that spoils its process on import
