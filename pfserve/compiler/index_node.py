@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from pfserve.compiler.missing import missing_module
 from pfserve.connections import ConnectionProblem, Connections
 from pfserve.errors import CompileError
 from pfserve.flow.document import plain, read_document
-from pfserve.values.connections import CognitiveSearchConnection, Connection
-from pfserve.values.indexes import Embedding, FolderIndex, SearchIndex
+from pfserve.values.connections import CognitiveSearchConnection, Connection, QdrantConnection, WeaviateConnection
+from pfserve.values.identity import search_scope
+from pfserve.values.indexes import QDRANT, WEAVIATE, Embedding, FolderIndex, SearchIndex, VectorStore
 
 FAISS = "promptflow_vectordb.tool.faiss_index_lookup.FaissIndexLookup.search"
 DB = "promptflow_vectordb.tool.vector_db_lookup.VectorDBLookup.search"
@@ -22,6 +24,7 @@ COMMON = "promptflow_vectordb.tool.common_index_lookup.search"
 NAMED_BY: Mapping[str, str] = {FAISS: "path", DB: "connection", VECTORS: "path", COMMON: "mlindex_content"}
 """The input that names the index, by tool. It has to be a literal."""
 
+_GRAPHQL_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 _API_VERSION = "2023-11-01"  # of vector queries as they are sent
 
 
@@ -29,7 +32,7 @@ class IndexProblem(Exception):
     """The index cannot be looked up in. The text is for the author."""
 
 
-Index = FolderIndex | SearchIndex
+Index = FolderIndex | SearchIndex | VectorStore
 
 
 def read_index(tool: str, named: object, given: Mapping[str, object], folder: Path, connections: Connections) -> Index:
@@ -60,21 +63,44 @@ def _opened(index: FolderIndex) -> FolderIndex:
     return index
 
 
-def _of_connection(connection: object, given: Mapping[str, object]) -> SearchIndex:
-    if not isinstance(connection, CognitiveSearchConnection):
-        kind = type(connection).__name__
-        raise IndexProblem(f"a {kind} is not served here: ask the service in a python node, by its own library")
-    if not given.get("index_name"):
-        raise IndexProblem("the input 'index_name' is missing")
-    index = _search(connection, str(connection.api_base), str(given["index_name"]))
+def _of_connection(connection: object, given: Mapping[str, object]) -> SearchIndex | VectorStore:
     fields = {"content": given.get("text_field"), "vector": given.get("vector_field")}
+    if isinstance(connection, QdrantConnection):
+        return _store(QDRANT, connection, given, "collection_name")
+    if isinstance(connection, WeaviateConnection):
+        return _of_weaviate(connection, given)
+    if not isinstance(connection, CognitiveSearchConnection):
+        raise IndexProblem(f"a {type(connection).__name__} names no index")
+    index = _search(connection, str(connection.api_base), _named(given, "index_name"))
     return msgspec.structs.replace(index, **{name: str(field) for name, field in fields.items() if field})
 
 
+def _store(kind: str, connection: Connection, given: Mapping[str, object], named_by: str) -> VectorStore:
+    address, key = str(connection["api_base"]), str(connection["api_key"] or "")
+    return VectorStore(kind, address, key, _named(given, named_by), str(given.get("text_field") or ""))
+
+
+def _of_weaviate(connection: WeaviateConnection, given: Mapping[str, object]) -> VectorStore:
+    store = _store(WEAVIATE, connection, given, "class_name")
+    for name in filter(None, (store.name, store.text)):  # they become a part of the query's text
+        if not _GRAPHQL_NAME.fullmatch(name):
+            raise IndexProblem(f"{name!r} is no name that Weaviate knows")
+    return store
+
+
+def _named(given: Mapping[str, object], by: str) -> str:
+    if not given.get(by):
+        raise IndexProblem(f"the input '{by}' is missing")
+    return str(given[by])
+
+
 def _search(connection: CognitiveSearchConnection, endpoint: str, name: str) -> SearchIndex:
-    if not connection.api_key:
+    version = str(connection.api_version or _API_VERSION)
+    if not connection.by_key:
+        return SearchIndex(endpoint, "", version, name, scope=search_scope(connection.api_base))
+    if not connection.secrets.get("api_key"):
         raise IndexProblem(f"connection '{connection.name}' has no key")
-    return SearchIndex(endpoint, str(connection.api_key), str(connection.api_version or _API_VERSION), name)
+    return SearchIndex(endpoint, str(connection.api_key), version, name)
 
 
 def _of_file(path: Path, connections: Connections) -> Index:

@@ -23,6 +23,10 @@ class MeteredClient:
         """Begin to fetch an access token that calls will need."""
         self._client.access.warm(scope)
 
+    async def access_token(self, scope: str) -> str:
+        """A valid access token. Raises :class:`NoToken`."""
+        return await self._client.access.get(scope)
+
     async def close(self) -> None:
         """Close the connections."""
         self._meter.close()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from pfserve.errors import RequestError, UserError
+from pfserve.llm.access import NoToken
 from pfserve.llm.answers import chat_piece, chat_value, completion_piece, completion_value, embedding_value
 from pfserve.llm.bodies import chat_body, completion_body, may_call
 from pfserve.llm.client import Answer, Client
@@ -76,6 +77,17 @@ class Models:
     async def pause(self, delay_s: float) -> None:
         """Wait before another try."""
         await self._client.pause(delay_s)
+
+    async def access_token(self, scope: str) -> str:
+        """A valid token of Microsoft Entra ID.
+
+        Raises:
+            UserError: there is none.
+        """
+        try:
+            return await self._client.access_token(scope)
+        except NoToken as problem:
+            raise UserError(f"No access token for {scope.removesuffix('/.default')}: {problem}") from problem
 
     def _tool_step(self, call: ToolCall) -> Ask:
         if provider_of(call.connection) and (scope := endpoint_of(call.connection).scope):

@@ -15,6 +15,7 @@ import msgspec
 from pfserve.config.snapshot import snapshot
 
 _AI_SCOPE = "https://cognitiveservices.azure{}/.default"
+_SEARCH_SCOPE = "https://search.azure{}/.default"
 _CLOUDS = (".us", ".cn")  # of Azure; every other address is of the public cloud, or of one's own in front of it
 
 _KNOWN_AUTHORITIES = (
@@ -37,12 +38,24 @@ class AccessToken(msgspec.Struct, frozen=True):
 
 
 def ai_scope(address: object) -> str:
-    """What a token for Azure OpenAI, Azure AI Services or Azure AI Search at this address has to be for."""
+    """What a token for Azure OpenAI or Azure AI Services at this address has to be for.
+
+    It is also what a connection to Azure AI Search gives user code, as in promptflow.
+    """
+    return _scope(_AI_SCOPE, address)
+
+
+def search_scope(address: object) -> str:
+    """What a token has to be for that Azure AI Search at this address takes."""
+    return _scope(_SEARCH_SCOPE, address)
+
+
+def _scope(pattern: str, address: object) -> str:
     try:
         host = urlsplit(str(address)).hostname or ""
     except ValueError:  # no address: whoever calls it will be told
         host = ""
-    return _AI_SCOPE.format(next((cloud for cloud in _CLOUDS if host.endswith(f".azure{cloud}")), ".com"))
+    return pattern.format(next((cloud for cloud in _CLOUDS if host.endswith(f".azure{cloud}")), ".com"))
 
 
 def access_token(scope: str) -> AccessToken:

@@ -10,6 +10,9 @@ VECTOR = "Vector"
 VECTOR_KEYWORD = "Hybrid (vector + keyword)"
 VECTOR_SEMANTIC = "Hybrid + semantic"
 
+QDRANT = "Qdrant"
+WEAVIATE = "Weaviate"
+
 
 class Embedding(msgspec.Struct, frozen=True):
     """What makes vectors of queries."""
@@ -30,9 +33,23 @@ class SearchIndex(msgspec.Struct, frozen=True):
     metadata: str = "meta_json_string"
     semantic: str = ""  # the name of its semantic configuration
     embedding: Embedding | None = None
+    scope: str = ""  # what an access token has to be for, where no key opens the service
 
     def __repr__(self) -> str:  # the generated one would show the key
         return f"<index {self.name!r} of {self.endpoint}>"
+
+
+class VectorStore(msgspec.Struct, frozen=True):
+    """A collection of Qdrant, or a class of Weaviate."""
+
+    kind: str  # QDRANT or WEAVIATE
+    endpoint: str
+    key: str
+    name: str
+    text: str = ""  # the field that holds the text
+
+    def __repr__(self) -> str:  # the generated one would show the key
+        return f"<{self.kind} {self.name!r} of {self.endpoint}>"
 
 
 class FolderIndex(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import ssl
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import yaml
 from azure_stub import azure
 from eventually import eventually
 from serving import serving
+from stub_model import stub_model
 
 pytest.importorskip("azure.identity")
 trustme = pytest.importorskip("trustme")
@@ -37,21 +37,8 @@ SCOPE = "https://cognitiveservices.azure.com"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a stub model."""
-    log = tmp_path_factory.mktemp("model") / "log"
-    with log.open("wb") as out:
-        stub = subprocess.Popen(
-            [sys.executable, "-m", "pfserve", "stub-llm", "--port", "0"], stdout=out, stderr=subprocess.STDOUT
-        )
-    try:
-
-        def url() -> str:
-            words = log.read_text().split()
-            return next(word.rstrip(".,;") for word in words if word.startswith("http://127.0.0.1"))
-
-        yield eventually(url, within_s=10, why="the stub should say where it is")
-    finally:
-        stub.send_signal(signal.SIGTERM)
-        stub.wait(10)
+    with stub_model(tmp_path_factory.mktemp("model") / "log") as url:
+        yield url
 
 
 @pytest.fixture

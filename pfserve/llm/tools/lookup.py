@@ -12,6 +12,7 @@ from pfserve.errors import UserError
 from pfserve.llm.problems import masked
 from pfserve.llm.tools.asking import Asking
 from pfserve.llm.tools.faiss_index import open_index
+from pfserve.llm.tools.vector_stores import nearest_in_store
 from pfserve.values.indexes import (
     KEYWORD,
     SEMANTIC,
@@ -21,6 +22,7 @@ from pfserve.values.indexes import (
     Embedding,
     FolderIndex,
     SearchIndex,
+    VectorStore,
 )
 
 _KEYWORDS = (KEYWORD, SEMANTIC, VECTOR_KEYWORD, VECTOR_SEMANTIC)
@@ -36,6 +38,7 @@ class _Query(NamedTuple):
     vector: object
     kind: str
     top_k: int
+    more: Mapping[str, object] | None = None  # what the author adds to the request
 
 
 async def search_faiss(asking: Asking, /, path: FolderIndex, vector: object, top_k: int = 3) -> object:
@@ -46,13 +49,19 @@ async def search_faiss(asking: Asking, /, path: FolderIndex, vector: object, top
 async def search_db(
     asking: Asking,
     /,
-    connection: SearchIndex,
+    connection: SearchIndex | VectorStore,
     vector: list[float],
     top_k: int = 3,
+    *,
+    search_params: Mapping[str, object] | None = None,
+    search_filters: Mapping[str, object] | None = None,
     **names: object,  # of the index and its fields: the compiler has put them into the index
 ) -> object:
     """The documents of an index whose vectors are nearest."""
-    found = await _documents(asking, connection, _Query("", vector, VECTOR, top_k))
+    more = {**(search_params or {}), **(search_filters or {})}
+    if isinstance(connection, VectorStore):
+        return await nearest_in_store(asking, connection, vector, int(top_k), more)
+    found = await _documents(asking, connection, _Query("", vector, VECTOR, top_k, more))
     return [_as_plain(connection, one) for one in found]
 
 
@@ -118,7 +127,7 @@ async def _documents(asking: Asking, index: SearchIndex, query: _Query) -> list[
         UserError: it refuses, or its answer is none.
     """
     url = f"{index.endpoint.rstrip('/')}/indexes/{quote(index.name, safe='')}/docs/search"
-    headers = {"Content-Type": "application/json", "api-key": index.key}
+    headers = {"Content-Type": "application/json", **await _opened_by(asking, index)}
     body = json.dumps(_asked(index, query)).encode()
     status, answer = await asking.models.fetch("POST", f"{url}?api-version={index.api_version}", headers, body)
     text = answer.decode("utf-8", "replace")
@@ -131,6 +140,13 @@ async def _documents(asking: Asking, index: SearchIndex, query: _Query) -> list[
     return found
 
 
+async def _opened_by(asking: Asking, index: SearchIndex) -> dict[str, str]:
+    """The header with the key or the access token."""
+    if not index.scope:
+        return {"api-key": index.key}
+    return {"Authorization": f"Bearer {await asking.models.access_token(index.scope)}"}
+
+
 def _asked(index: SearchIndex, query: _Query) -> Document:
     top_k = int(query.top_k)
     asked: Document = {"search": query.text if query.kind in _KEYWORDS else None, "top": top_k}
@@ -139,7 +155,7 @@ def _asked(index: SearchIndex, query: _Query) -> Document:
     if query.kind in _SEMANTICS:
         asked |= {"queryType": "semantic", "semanticConfiguration": index.semantic}
         asked |= {"captions": "extractive", "answers": "extractive"}
-    return asked
+    return {**asked, **(query.more or {})}
 
 
 def _said(text: str) -> str:

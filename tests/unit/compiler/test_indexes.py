@@ -8,7 +8,7 @@ import pytest
 
 from pfserve.compiler.missing import missing_module
 from pfserve.connections import Connections, Form, Sources
-from pfserve.values.indexes import SearchIndex
+from pfserve.values.indexes import SearchIndex, VectorStore
 from unit.compiler.conftest import Flows
 
 TOOLS = "promptflow_vectordb.tool."
@@ -17,6 +17,8 @@ COMMON = f"{TOOLS}common_index_lookup.search"
 FORMS = {
     "search": ("CognitiveSearchConnection", {"api_key": "s3cret", "api_base": "http://search"}),
     "qdrant": ("QdrantConnection", {"api_key": "s3cret", "api_base": "http://qdrant"}),
+    "weaviate": ("WeaviateConnection", {"api_key": "s3cret", "api_base": "http://weaviate"}),
+    "by token": ("CognitiveSearchConnection", {"auth_mode": "meid_token", "api_base": "https://x.search.azure.us"}),
     "azure": ("AzureOpenAIConnection", {"api_key": "s3cret", "api_base": "http://azure"}),
 }
 ML_INDEX = {
@@ -56,6 +58,20 @@ def test_an_index_of_a_connection(flows: Flows) -> None:
     assert (index.endpoint, index.name, index.content, index.vector) == ("http://search", "mine", "c", "contentVector")
 
 
+def test_an_index_that_a_token_opens(flows: Flows) -> None:
+    index = index_of(flows, DB, connection="by token", index_name="mine", vector=[1.0])
+    assert (index.key, index.scope) == ("", "https://search.azure.us/.default")
+
+
+@pytest.mark.parametrize(("connection", "named_by"), [("qdrant", "collection_name"), ("weaviate", "class_name")])
+def test_a_collection_of_a_vector_store(flows: Flows, connection: str, named_by: str) -> None:
+    inputs = {"connection": connection, named_by: "Pages", "text_field": "body", "vector": [1.0]}
+    plan = flows.compile({"flow.dag.yaml": flow(DB, **inputs)}, connections=given())
+    [store] = [value for value in plan.literals if isinstance(value, VectorStore)]
+    assert store == VectorStore(connection.capitalize(), f"http://{connection}", "s3cret", "Pages", "body")
+    assert "s3cret" not in repr(store)
+
+
 def test_an_index_that_a_text_describes(flows: Flows) -> None:
     inputs = {"mlindex_content": json.dumps(ML_INDEX), "queries": "q", "top_k": 3, "query_type": "Vector"}
     index = index_of(flows, COMMON, **inputs)
@@ -71,10 +87,15 @@ def changed(**index: object) -> str:
 
 MISTAKES = {
     "no index name": (DB, {"connection": "search", "vector": [1]}, "the input 'index_name' is missing"),
-    "another store": (
+    "no collection name": (
         DB,
-        {"connection": "qdrant", "collection_name": "x", "vector": [1]},
-        "a QdrantConnection is not served here: ask the service in a python node, by its own library",
+        {"connection": "qdrant", "index_name": "x", "vector": [1]},
+        "the input 'collection_name' is missing",
+    ),
+    "a class name that would be more of the query": (
+        DB,
+        {"connection": "weaviate", "class_name": "Page){x}", "vector": [1]},
+        "'Page){x}' is no name that Weaviate knows",
     ),
     "no description": (COMMON, {"mlindex_content": "[]"}, "the description of the index has no 'index'"),
     "no YAML": (

@@ -10,7 +10,7 @@ import pytest
 
 from pfserve.errors import UserError
 from pfserve.llm.tools import TOOLS, Asking
-from pfserve.values.indexes import Embedding, FolderIndex, SearchIndex
+from pfserve.values.indexes import Embedding, FolderIndex, SearchIndex, VectorStore
 from unit.llm.tools.test_services import FakeModels
 
 DB = "promptflow_vectordb.tool.vector_db_lookup.VectorDBLookup.search"
@@ -116,6 +116,53 @@ def test_an_index_that_cannot_make_vectors():
     index = SearchIndex("http://search", "k", "v", "n")
     with pytest.raises(UserError, match="says of no model"):
         look(VECTORS, path=index, query="text")
+
+
+@pytest.mark.parametrize("more", [{"search_filters": {"filter": "n eq 1"}}, {"search_params": {"filter": "n eq 1"}}])
+def test_what_the_author_adds_is_sent(more):
+    _, models = look(DB, found(), connection=INDEX, vector=[1.0, 2.0], top_k=2, **more)
+    assert models.asked[0][3] == {"search": None, "top": 2, "vectorQueries": [VECTOR], "filter": "n eq 1"}
+
+
+# -- vector stores
+
+POINTS = VectorStore("Qdrant", "http://store/", "store-key", "my points", "body")
+PAGES = VectorStore("Weaviate", "http://store", "store-key", "Page", "body")
+REFUSED = "refused the query with status 403: no ******"
+
+
+@pytest.mark.parametrize(
+    ("store", "answer", "message"),
+    [
+        (POINTS, (403, b"no store-key"), f"Qdrant {REFUSED}"),
+        (PAGES, (403, b"no store-key"), f"Weaviate {REFUSED}"),
+        (PAGES, (200, {"errors": [{"message": "no store-key"}]}), "Weaviate refused the query: no ******"),
+        (PAGES, (200, {"errors": "odd"}), "Weaviate refused the query: odd"),
+        (POINTS, (200, b"<html>"), "The answer of Qdrant is no list of what it found."),
+        (POINTS, (200, b"[" * 100_000), "The answer of Qdrant is no list of what it found."),
+        (POINTS, (200, {"result": [{"score": 1}]}), "The answer of Qdrant is no list of what it found."),
+        (PAGES, (200, {"data": {"Get": None}}), "The answer of Weaviate is no list of what it found."),
+        (PAGES, (200, [1]), "The answer of Weaviate is no list of what it found."),
+    ],
+)
+def test_a_store_that_does_not_find(store, answer, message):
+    with pytest.raises(UserError) as caught:
+        look(DB, answer, connection=store, vector=[1.0])
+    assert caught.value.message == message
+
+
+def test_a_store_is_asked_by_rest():
+    _, models = look(DB, (200, {"result": []}), connection=POINTS, vector=[1, 2.5], top_k="2")
+    method, url, headers, body = models.asked[0]
+    assert (method, url) == ("POST", "http://store/collections/my%20points/points/search")
+    assert headers["api-key"] == "store-key"
+    assert body == {"vector": [1, 2.5], "limit": 2, "with_vector": True, "with_payload": True}
+
+
+@pytest.mark.parametrize("vector", ["text", None, ["1"], [[1.0]], [True]])
+def test_a_store_is_asked_for_numbers_only(vector):
+    with pytest.raises(UserError, match=r"^The vector to look up must be a list of numbers\.$"):
+        look(DB, connection=PAGES, vector=vector)
 
 
 # -- FAISS
