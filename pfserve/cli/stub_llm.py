@@ -33,6 +33,8 @@ _WHOLE = click.IntRange(0)
 @click.option("--failure-status", metavar="N", type=click.IntRange(400, 599), default=500, help="How. [default: 500]")
 @click.option("--cut-rate", metavar="P", type=_RATE, default=0.0, help="Share of answers that break off half-way.")
 @click.option("--api-key", metavar="KEY", default="", help="Answer 401 without this key. [default: any key, and none]")
+@click.option("--tls-cert", metavar="FILE", default="", help="PEM file with the certificate: serve HTTPS.")
+@click.option("--tls-key", metavar="FILE", default="", help="PEM file with its key. [default: that of --tls-cert]")
 @click.option("--deployment", metavar="NAME", multiple=True, help="A model that exists. Repeatable. [default: all]")
 def stub_llm(
     *,
@@ -49,14 +51,18 @@ def stub_llm(
     failure_status: int,
     cut_rate: float,
     api_key: str,
+    tls_cert: str,
+    tls_key: str,
     deployment: tuple[str, ...],
 ) -> None:
     """Run a stand-in for OpenAI and Azure OpenAI until a signal ends it.
 
     Prints its URL in one line when it listens. The same request gets the same answer; chance (--latency-dist,
     --failure-rate, --cut-rate) repeats itself by the order in which requests come. A prompt may ask for its failure
-    by [[stub:503]], [[stub:429x2]] (twice, then it is answered) or [[stub:cut]].
+    by [[stub:503]], [[stub:429x2]] (twice, then it is answered) or [[stub:cut]]. GET /stats counts
+    the calls and the TLS handshakes.
     """
+    from pfserve.config.tls import load_tls
     from pfserve.stub import StubSettings, open_listener, parse_latency, run_stub, url_of
 
     settings = StubSettings(
@@ -72,7 +78,8 @@ def stub_llm(
         api_key=api_key,
         deployments=deployment,
     )
+    tls = load_tls(tls_cert, tls_key, dict.fromkeys(("tls_cert", "tls_key"), "command line"))
     listener = open_listener(host, port)
-    click.echo(f"stub-llm serving on {url_of(listener)}")
+    click.echo(f"stub-llm serving on {url_of(listener, 'https' if tls else 'http')}")
     sys.stdout.flush()
-    sys.exit(run_stub(settings, listener))
+    sys.exit(run_stub(settings, listener, tls))

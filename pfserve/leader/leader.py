@@ -85,9 +85,9 @@ def _compiled(plan: Plan | None) -> Compiled:
 def _load_tls(config: ServeConfig) -> SSLContext | None:
     if not (config.tls_cert or config.tls_key):
         return None
-    from pfserve.worker.tls import load_tls  # the master imports this module, and has no use for OpenSSL
+    from pfserve.config.tls import load_tls  # the master imports this module, and has no use for OpenSSL
 
-    return load_tls(config)
+    return load_tls(config.tls_cert, config.tls_key, config.origins)
 
 
 class _CannotShare(Exception):

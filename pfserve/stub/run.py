@@ -6,6 +6,7 @@ import asyncio
 import resource
 import signal
 import socket
+from ssl import SSLContext
 
 from pfserve.errors import PortError
 from pfserve.stub.settings import StubSettings
@@ -31,22 +32,26 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, scheme: str = "http") -> str:
     """Where a listener is reached."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def run_stub(settings: StubSettings, listener: socket.socket, *, obeys_signals: bool = True) -> int:
+def run_stub(
+    settings: StubSettings, listener: socket.socket, tls: SSLContext | None = None, *, obeys_signals: bool = True
+) -> int:
     """Serve until SIGTERM or SIGINT (or until killed); give the exit code."""
     import uvloop
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection each for thousands of slow streams
-    return uvloop.run(_serve(settings, listener, obeys_signals=obeys_signals))
+    return uvloop.run(_serve(settings, listener, tls, obeys_signals=obeys_signals))
 
 
-async def _serve(settings: StubSettings, listener: socket.socket, *, obeys_signals: bool) -> int:
+async def _serve(
+    settings: StubSettings, listener: socket.socket, tls: SSLContext | None, *, obeys_signals: bool
+) -> int:
     from aiohttp import web
 
     from pfserve.stub.server import StubServer
@@ -56,8 +61,8 @@ async def _serve(settings: StubSettings, listener: socket.socket, *, obeys_signa
     if obeys_signals:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-    server = web.Server(StubServer(settings).handle, access_log=None, handler_cancellation=True)
-    await loop.create_server(server, sock=listener, backlog=_BACKLOG)
+    server = web.Server(StubServer(settings, tls).handle, access_log=None, handler_cancellation=True)
+    await loop.create_server(server, sock=listener, backlog=_BACKLOG, ssl=tls)
     await stopped.wait()
     await server.shutdown(0)
     return 0

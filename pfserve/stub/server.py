@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from ssl import SSLContext
 
 import msgspec
 from aiohttp import web
@@ -108,8 +109,9 @@ def _model(target: Target, model: str | None, settings: StubSettings) -> str:
 class StubServer:
     """One stub: settings, quota, wishes, and the count of requests that chance depends on."""
 
-    def __init__(self, settings: StubSettings) -> None:
+    def __init__(self, settings: StubSettings, tls: SSLContext | None = None) -> None:
         self._settings = settings
+        self._tls = tls
         self._quota = Quota(settings.requests_per_minute, settings.tokens_per_minute, time.monotonic())
         self._granted = Granted()
         self._seen = 0
@@ -125,6 +127,8 @@ class StubServer:
         began_s = time.monotonic()
         if request.path == "/health":
             return web.Response(body=b'{"status":"ok"}', headers=_JSON)
+        if request.path == "/stats":
+            return web.Response(body=self._stats(), headers=_JSON)
         target = find_target(request.path)
         if target is None or request.method != "POST":
             raise unknown_route(request.method, request.path)
@@ -144,6 +148,11 @@ class StubServer:
         if reply.is_stream:
             return await self._stream(request, reply, first_s, headers, is_cut=is_cut)
         return await self._whole(request, reply, first_s, headers, is_cut=is_cut)
+
+    def _stats(self) -> bytes:
+        """What came so far. OpenSSL itself counts the handshakes that succeeded, resumed ones among them."""
+        handshakes = self._tls.session_stats()["accept_good"] if self._tls else 0
+        return msgspec.json.encode({"calls": self._seen, "tls_handshakes": handshakes})
 
     def _authenticate(self, request: web.BaseRequest) -> None:
         if not (wanted := self._settings.api_key):

@@ -7,6 +7,7 @@ import http.client
 import json
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import trustme
 
 CHAT = "/v1/chat/completions"
 HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
@@ -32,12 +34,18 @@ class Answer(NamedTuple):
 
 
 class Stub:
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[str], port: int, context: ssl.SSLContext | None = None) -> None:
         self.process = process
         self.port = port
+        self._context = context
+
+    def connect(self) -> http.client.HTTPConnection:
+        if self._context is not None:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self._context)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
 
     def ask(self, body: object = HI, path: str = CHAT, method: str = "POST", **headers: str) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = self.connect()
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
         with contextlib.closing(connection):
             connection.request(method, path, sent, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -46,14 +54,14 @@ class Stub:
 
 
 @contextlib.contextmanager
-def stub(*options: str) -> Iterator[Stub]:
+def stub(*options: str, context: ssl.SSLContext | None = None) -> Iterator[Stub]:
     command = [sys.executable, "-m", "pfserve", "stub-llm", "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline()
-            found = re.fullmatch(r"stub-llm serving on http://127\.0\.0\.1:(\d+)\n", line)
-            assert found, line
-            yield Stub(process, int(found[1]))
+            found = re.fullmatch(r"stub-llm serving on (https?)://127\.0\.0\.1:(\d+)\n", line)
+            assert found and found[1] == ("https" if context else "http"), line
+            yield Stub(process, int(found[2]), context)
         finally:
             process.kill()
             assert process.stderr.read() == ""
@@ -193,6 +201,43 @@ def test_an_unknown_distribution_is_exit_2_and_one_line():
         "pfserve: error: --latency-dist = 'uniform:1,2' (from command line): "
         "write constant, lognormal:MEDIAN_MS,SIGMA or file:PATH\n"
     )
+
+
+@pytest.mark.parametrize("one_file", [False, True])
+def test_https_counts_its_handshakes_and_calls(tmp_path: Path, one_file: bool):
+    authority, context = trustme.CA(), ssl.create_default_context()
+    authority.configure_trust(context)
+    issued = authority.issue_cert("127.0.0.1")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    cert.write_bytes((issued.private_key_pem.bytes() if one_file else b"") + issued.cert_chain_pems[0].bytes())
+    issued.private_key_pem.write_to_path(key)
+    options = (f"--tls-cert={cert}",) if one_file else (f"--tls-cert={cert}", f"--tls-key={key}")
+    with stub(*options, context=context) as secret:
+        assert [secret.ask().status for _ in range(3)] == [200] * 3
+        with contextlib.closing(secret.connect()) as kept:
+            for _ in range(5):
+                kept.request("POST", CHAT, json.dumps(HI))
+                assert kept.getresponse().read()
+            with pytest.raises((OSError, http.client.HTTPException)):
+                Stub(secret.process, secret.port).ask()  # no TLS: it is none
+            kept.request("GET", "/stats")
+            assert json.loads(kept.getresponse().read()) == {"calls": 8, "tls_handshakes": 4}
+
+
+def test_without_tls_there_are_no_handshakes():
+    with stub() as started:
+        started.ask()
+        assert started.ask(path="/stats", method="GET").json == {"calls": 1, "tls_handshakes": 0}
+
+
+def test_a_key_alone_is_exit_2_and_one_line():
+    command = [sys.executable, "-m", "pfserve", "stub-llm", "--port", "0", "--tls-key", "key.pem"]
+    done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+    assert done.returncode == 2
+    told = (
+        "pfserve: error: tls_key = 'key.pem' (from command line): a key without a certificate; --tls-cert gives that\n"
+    )
+    assert done.stderr.decode() == told
 
 
 def test_a_stream_whose_client_left_is_given_up():
