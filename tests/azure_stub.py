@@ -42,6 +42,7 @@ class Azure:
 
     def __init__(self) -> None:
         self.connections: dict[str, object] = {}
+        self.endpoints: dict[str, dict[str, object]] = {}  # by path behind the workspace, such as onlineEndpoints/x
         self.statuses: dict[str, list[int]] = {}  # by connection: what to answer first
         self.status = 0  # of listsecrets, for all connections; 0: as usual
         self.token_statuses: list[int] = []  # of the token endpoints, to come
@@ -124,11 +125,27 @@ def _handler(azure: Azure) -> type[http.server.BaseHTTPRequestHandler]:  # noqa:
                     "token_endpoint": f"{base}/oauth2/v2.0/token",
                     "issuer": f"{base}/v2.0",
                 }
+            if "Endpoints/" in parts.path:
+                return self._endpoint(parts.path.partition("/workspaces/w/")[2], parse_qs(parts.query))
             if parts.path.endswith("/listsecrets"):
                 return self._connection(parts.path.split("/")[-2])
             if parts.path.startswith("/connections/"):
                 return self._connection(parts.path.split("/")[-1])
             return 404, {"error": "no such thing"}
+
+        def _endpoint(self, path: str, query: dict[str, list[str]]) -> tuple[int, object]:
+            version = "2023-08-01-preview" if path.startswith("serverless") else "2023-10-01"
+            waiting = azure.statuses.get(path)
+            if waiting:
+                return waiting.pop(0), {"error": {"code": "x", "message": KEY}}
+            if self.headers["Authorization"] not in [f"Bearer {one}" for one in azure.issued]:
+                return 401, {"error": {"code": "InvalidAuthenticationToken"}}
+            named, _, action = path.partition("/listKeys")
+            is_asked_well = query == {"api-version": [version]} and self.command == ("POST" if named != path else "GET")
+            if named not in azure.endpoints or not is_asked_well or action:
+                return 404, {"error": {"code": "ResourceNotFound"}}
+            keys = {"primaryKey": KEY, "secondaryKey": "other"}
+            return 200, keys if named != path else {"name": named, "properties": azure.endpoints[named]}
 
         def _token(self, audience: str) -> tuple[int, object]:
             status = azure.token_statuses.pop(0) if azure.token_statuses else 200

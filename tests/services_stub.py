@@ -26,7 +26,8 @@ _DENIED: Reply = (401, {"error": {"message": "Access denied due to invalid subsc
 class Services:
     """What the server was asked: ``(method, path with query, body)``. ``tokens`` are those that open the search."""
 
-    def __init__(self) -> None:
+    def __init__(self, model_key: str) -> None:
+        self._model_key = model_key
         self.asked: list[tuple[str, str, Any]] = []
         self.tokens: list[str] = []
         self.url = ""
@@ -44,8 +45,11 @@ class Services:
                 return _of_qdrant(headers, body)
             case "POST", ["v1", "graphql"]:
                 return _of_weaviate(headers, body)
-            case "POST", ["llama", "score"]:
+            case "POST", ["llama", "score"] if headers["Authorization"] == f"Bearer {self._model_key}":
                 return _of_llama(headers, body)
+            case "POST", [_, "v1", "chat", "completions"] if headers["Authorization"] == f"Bearer {self._model_key}":
+                said = f"serverless heard: {body['messages'][-1]['content']}"
+                return 200, {"choices": [{"message": {"role": "assistant", "content": said}}]}
         return 404, {"error": {"message": f"no such thing: {method} {parts.path}"}}
 
 
@@ -89,8 +93,6 @@ def _of_weaviate(headers: Any, body: Any) -> Reply:
 
 
 def _of_llama(headers: Any, body: Any) -> Reply:
-    if headers["Authorization"] != f"Bearer {KEY}":
-        return 401, {"error": "key_auth_bad_header_forbidden"}
     [said] = body["input_data"]["input_string"]
     return 200, {"output": f"{headers['azureml-model-deployment']} heard: {said['content']}"}
 
@@ -146,9 +148,9 @@ def _handler(services: Services, serpapi: ssl.SSLContext) -> type[_Handler]:
 
 
 @contextlib.contextmanager
-def services(serpapi: ssl.SSLContext) -> Iterator[Services]:
+def services(serpapi: ssl.SSLContext, model_key: str = KEY) -> Iterator[Services]:
     """The running stand-in; ``serpapi`` holds a certificate for ``serpapi.com``."""
-    held = Services()
+    held = Services(model_key)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(held, serpapi))
     server.daemon_threads = True
     held.url = f"http://127.0.0.1:{server.server_port}"

@@ -35,6 +35,14 @@ StandIn = Callable[[str], Mapping[str, object] | None]
 """From the type of a connection, empty if unknown, to an execution form in its place; None to leave it."""
 
 
+EndpointLookup = Callable[[str, str, str], Form | ConnectionProblem]
+"""From kind, name and deployment (or the empty text) of a model's endpoint in the workspace to its connection."""
+
+
+def _no_endpoint(kind: str, name: str, _deployment: str) -> ConnectionProblem:
+    return BrokenConnection(name, f"{kind} {name!r}: no workspace is known to look it up in")
+
+
 class Source(Protocol):
     """A service that has connections by name."""
 
@@ -73,6 +81,7 @@ class Sources(msgspec.Struct, frozen=True):
     environ: Mapping[str, str] = {}
     only_encoded: bool = False
     provider: Source | None = None  # has those that are not among the forms
+    endpoint: EndpointLookup = _no_endpoint  # has the models' endpoints of a workspace
     clock: Callable[[], float] = time.monotonic
     unasked: str = ""  # why a provider that is named is not asked
     stand_in: StandIn | None = None  # what replaces every connection of the types that it knows
@@ -114,6 +123,20 @@ class Connections:
         if name not in self._made:
             self._make(name, self._stand_in(name, expected) or self._find(name))
         return self._made[name]
+
+    def endpoint(self, kind: str, name: str, deployment: str) -> Connection:
+        """A model's endpoint in the workspace, as a connection; the same object each time.
+
+        Raises:
+            ConnectionProblem: it cannot be had.
+        """
+        label = f"{kind}/{name}/{deployment}".rstrip("/")
+        if label not in self._made:
+            found = self._sources.endpoint(kind, name, deployment)
+            if isinstance(found, ConnectionProblem):
+                raise found
+            self._make(label, found)
+        return self._made[label]
 
     def has(self, name: object) -> bool:
         """Whether the connection of that name is there already, so that getting it takes no time; true for no name."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pfserve.config import ServeConfig
-from pfserve.connections.connections import Connections, Source, Sources, StandIn
+from pfserve.connections.connections import Connections, EndpointLookup, Source, Sources, StandIn
 from pfserve.connections.encoded import read_encoded
 from pfserve.connections.files import read_connections
 from pfserve.connections.form import Form
-from pfserve.connections.provider import Provider, provider_of
+from pfserve.connections.problems import BrokenConnection, ConnectionProblem
+from pfserve.connections.provider import Provider, provider_of, provider_of_endpoints
 
 _ENCODED = ("PROMPTFLOW_ENCODED_CONNECTIONS", "PF_ENCODED_CONNECTIONS")
 _LOCAL = ("PROMPTFLOW_CONNECTION_PROVIDER", "PF_CONNECTION_PROVIDER")
@@ -32,13 +33,15 @@ def load(config: ServeConfig, environ: Mapping[str, str], *, stand_in: StandIn |
     provider = None if encoded else provider_of(environ)
     if provider and stand_in:  # a stand-in needs no original, and nobody else is asked without one's wish
         provider = Provider(provider.variable, problem="with --stub-llm no provider of connections is asked")
+    within_s = min(_AT_MOST_S, config.boot_timeout_s * _SHARE_OF_BOOT)
     return Connections(
         Sources(
             forms=forms,
             replaced=dict(_pair(text) for text in config.replaced_connections),
             environ=environ,
             only_encoded=bool(encoded),
-            provider=_source(provider, environ, min(_AT_MOST_S, config.boot_timeout_s * _SHARE_OF_BOOT)),
+            provider=_source(provider, environ, within_s),
+            endpoint=_unasked_endpoint if stand_in else _endpoint_lookup(environ, within_s),
             unasked=_why_unasked(provider, environ),
             stand_in=stand_in,
             warnings=_unread(config, encoded, origin),
@@ -57,6 +60,26 @@ def _source(provider: Provider | None, environ: Mapping[str, str], within_s: flo
     if provider.workspace is None:
         return HttpSource(provider.endpoint, wire)
     return WorkspaceSource(provider, provider.workspace, environ, wire)
+
+
+def _endpoint_lookup(environ: Mapping[str, str], within_s: float) -> EndpointLookup:
+    def look(kind: str, name: str, deployment: str) -> Form | ConnectionProblem:
+        from pfserve.connections.arm_token import ArmToken  # most flows name no endpoint
+        from pfserve.connections.endpoints import Endpoints
+        from pfserve.connections.wire import Patience, Wire
+
+        provider = provider_of_endpoints(environ)
+        if provider.workspace is None or provider.problem:
+            return BrokenConnection(name, f"{kind} {name!r}: {provider.problem}")
+        patience = Patience(within_s)
+        tokens = ArmToken(provider.workspace.arm, environ, patience, managed=provider.managed)
+        return Endpoints(provider.workspace, tokens, Wire(environ, patience)).fetch(kind, name, deployment)
+
+    return look
+
+
+def _unasked_endpoint(kind: str, name: str, _deployment: str) -> ConnectionProblem:
+    return BrokenConnection(name, f"{kind} {name!r}: with --stub-llm no workspace is asked")
 
 
 def _why_unasked(provider: Provider | None, environ: Mapping[str, str]) -> str:

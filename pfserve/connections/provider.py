@@ -27,6 +27,8 @@ _SUPPORTED = (
     f"azureml://subscriptions/<your-subscription>/resourceGroups/<your-resourcegroup>{_ADDRESS}<your-workspace>"
 )
 
+_OF_ENDPOINTS = ("AZUREML_ARM_SUBSCRIPTION", "AZUREML_ARM_RESOURCEGROUP", "AZUREML_ARM_WORKSPACE_NAME")
+
 ARM_VARIABLE = "PFSERVE_ARM_ENDPOINT"
 _PUBLIC_ARM = "https://management.azure.com"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -68,8 +70,32 @@ def provider_of(environ: Mapping[str, str]) -> Provider | None:
     managed = variable != "PF_CONNECTION_PROVIDER"
     if isinstance(found, str):
         return Provider(variable, managed, problem=found)
-    arm = (environ.get(ARM_VARIABLE) or _PUBLIC_ARM).rstrip("/")
+    arm = _arm(environ)
     return Provider(variable, managed, Workspace(*found, arm), problem=_address_problem(arm, ARM_VARIABLE))
+
+
+def provider_of_endpoints(environ: Mapping[str, str]) -> Provider:
+    """The workspace whose model endpoints flows name: that of promptflow's tool's own variables, else of connections.
+
+    Its ``problem`` says why there is none.
+    """
+    subscription, group, name = (environ.get(one, "") for one in _OF_ENDPOINTS)
+    of_connections = provider_of(environ)
+    if subscription and group and name:
+        managed, arm = of_connections is not None and of_connections.managed, _arm(environ)
+        return Provider(
+            _OF_ENDPOINTS[0],
+            managed,
+            Workspace(subscription, group, name, arm),
+            problem=_address_problem(arm, ARM_VARIABLE),
+        )
+    if of_connections is not None and of_connections.workspace is not None:
+        return of_connections
+    return Provider(_OF_ENDPOINTS[0], problem=f"no workspace is known to look it up in: set {', '.join(_OF_ENDPOINTS)}")
+
+
+def _arm(environ: Mapping[str, str]) -> str:
+    return (environ.get(ARM_VARIABLE) or _PUBLIC_ARM).rstrip("/")
 
 
 def _of_text(text: str) -> tuple[str, str, str] | str:

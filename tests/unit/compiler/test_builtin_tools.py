@@ -129,8 +129,14 @@ MISTAKES = {
     "an endpoint of a workspace": (
         OPEN,
         "api: chat, endpoint_name: onlineEndpoint/mine",
-        "node 'a': the endpoint 'onlineEndpoint/mine' is not looked up in the workspace; give it as a custom "
-        "connection with endpoint_url, endpoint_api_key and model_family, and write connection/NAME",
+        "node 'a' names the endpoint 'onlineEndpoint/mine': onlineEndpoint 'mine': no workspace is known to look it up "
+        "in",
+    ),
+    "an endpoint of no kind": (
+        OPEN,
+        "api: chat, endpoint_name: mine",
+        "node 'a' names the endpoint 'mine': that is none of connection/NAME, onlineEndpoint/NAME or "
+        "serverlessEndpoint/NAME",
     ),
 }
 

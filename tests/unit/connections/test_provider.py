@@ -9,11 +9,12 @@ import pytest
 
 from azure_stub import KEY, WORKSPACE, jwt, payload
 from pfserve.connections import AccessDenied, BrokenConnection, ConnectionProblem, Connections, MissingConnection
+from pfserve.connections.arm_token import NoToken, credential_of, token_of
 from pfserve.connections.connections import Sources
 from pfserve.connections.form import Form, from_execution_form
 from pfserve.connections.provider import Workspace, provider_of
 from pfserve.connections.wire import Patience, Reply, Unreachable, Wire, at_once, is_worth_another
-from pfserve.connections.workspace import WorkspaceSource, _NoToken, credential_of, token_of
+from pfserve.connections.workspace import WorkspaceSource
 
 ARM = "https://management.azure.com"
 SETTINGS = "deployment.subscription_id=s,deployment.resource_group=g,deployment.workspace_name=w"
@@ -190,7 +191,7 @@ def source(*replies, token: object = "t", within_s=60.0):
     made = WorkspaceSource(
         provider_of({"PROMPTFLOW_CONNECTION_PROVIDER": WORKSPACE}), Workspace("s", "g", "w", ARM), {}, wire
     )
-    made._token = token
+    made._tokens._token = token
     return made, wire
 
 
@@ -263,7 +264,7 @@ def test_what_goes_wrong(replies, kind, told):
 
 
 def test_without_a_token():
-    made, wire = source(token=_NoToken("the token service says no"))
+    made, wire = source(token=NoToken("the token service says no"))
     problem = made.fetch(["a"])["a"]
     assert str(problem) == "connection 'a' of workspace 'w' of resource group 'g': the token service says no"
     assert wire.asked == []
@@ -271,7 +272,7 @@ def test_without_a_token():
 
 def test_a_token_that_is_over_is_not_sent_and_every_round_has_its_own_time(monkeypatch):
     given = [jwt(ARM, 3600, 1)]
-    monkeypatch.setattr("pfserve.connections.workspace.credential_of", lambda *_, **__: Identity(*given))
+    monkeypatch.setattr("pfserve.connections.arm_token.credential_of", lambda *_, **__: Identity(*given))
     made, wire = source(reply(body=payload()), reply(body=payload()), token=jwt(ARM, 30, 0))
     wire.time.now_s += 1000
     assert isinstance(made.fetch(["a"])["a"], Form)
