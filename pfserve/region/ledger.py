@@ -27,6 +27,7 @@ class Outcome(enum.IntEnum):
     """How a request ended, as far as it is counted apart."""
 
     GONE = 0  # the client had left
+    CUT = 1  # an event stream that had begun: it failed, or its deadline passed, so its client did not get all
     OK = 2
     CLIENT_ERROR = 4
     SERVER_ERROR = 5
@@ -86,11 +87,11 @@ class Page:
     # -- the worker writes
 
     def count_scored(self, status: int, took_s: float) -> None:
-        """A request for the flow has ended; a negative status says that its client had left.
+        """A request for the flow has ended; -1 says that its client had left, -2 that its stream was cut.
 
         On the path of every request: the count goes straight into shared memory, its duration with the next flush.
         """
-        outcome = status // 100 if status > 0 else 0
+        outcome = status // 100 if status > 0 else -1 - status
         self._words[outcome * _WIDTH + bisect_left(BOUNDS_S, took_s)] += 1
         self._took_s[outcome] += took_s
 

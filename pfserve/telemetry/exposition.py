@@ -14,6 +14,7 @@ PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 _CLASSES = {
     Outcome.GONE: "gone",
+    Outcome.CUT: "cut",
     Outcome.OK: "2xx",
     Outcome.CLIENT_ERROR: "4xx",
     Outcome.SERVER_ERROR: "5xx",
@@ -62,7 +63,9 @@ def families(seen: Seen, version: str) -> Iterator[Family]:
 def _of_requests(seen: Seen) -> Iterator[Family]:
     flow = [({"route": "score", "class": _CLASSES[d.outcome]}, sum(d.buckets)) for d in seen.durations]
     others = [({"route": "other", "class": _CLASSES[outcome]}, count) for outcome, count in seen.others.items()]
-    yield _counter("requests_total", "Requests that ended, by route and class of status.", [*flow, *others])
+    yield _counter(
+        "requests_total", "Requests that ended, by route and class of status; cut streams apart.", [*flow, *others]
+    )
     causes = {cause.name.lower(): count for cause, count in seen.refusals.items()}
     refusals = [({"status": _STATUS_OF_CAUSE[cause], "cause": cause}, count) for cause, count in causes.items()]
     yield _counter("refusals_total", "Requests that were not let in, by cause.", refusals)

@@ -27,7 +27,7 @@ def status(seen: Seen, version: str, settings: Settings) -> bytes:
         "capacity": seen.capacity,
         "line_length": seen.line_length,
         "served": _ended(seen, Outcome.OK),
-        "failed": _ended(seen, Outcome.CLIENT_ERROR, Outcome.SERVER_ERROR) - sum(refused.values()),
+        "failed": _ended(seen, Outcome.CUT, Outcome.CLIENT_ERROR, Outcome.SERVER_ERROR) - sum(refused.values()),
         "refused": refused,
         "reloads": {"ok": seen.facts[Fact.RELOADS_OK], "failed": seen.facts[Fact.RELOADS_FAILED]},
         "worker_starts": seen.starts,

@@ -35,6 +35,11 @@ class Stage(enum.Enum):
     RUNNING = "it was running"
 
 
+GONE = -1
+CUT = -2
+"""In the place of a status: the client has left; its stream had begun and was cut."""
+
+
 class Exchange:
     """A request that is being served. Lives from its complete head to its reply, or to the loss of its client."""
 
@@ -56,7 +61,7 @@ class Exchange:
         self.close = message.should_close  # whether the connection ends with this exchange
         self.scored = False  # whether it is one for the flow
         self.stage = Stage.READING
-        self.status = 0  # 0: not answered yet
+        self.status = 0  # 0: not answered yet; or GONE, or CUT
         self._stream: ReplyStream | None = None  # an answer that has begun and not ended
         self.task: asyncio.Task[None] | None = None
         self._expired = False
@@ -120,6 +125,7 @@ class Exchange:
         """End a stream that has begun in the middle, without a word."""
         stream, self._stream = self._stream, None
         if stream is not None:
+            self.status = CUT
             stream.cut()
 
     def fail(self, error: RequestError) -> None:
@@ -130,6 +136,7 @@ class Exchange:
             _log.error("request %s: its stream was cut off: %s", self.request_id, error.message, exc_info=cause)
             if self.connection.service.settings.stream_errors and not self.connection.writing_paused:
                 stream.write_event("error", encode_error(error.code, error.message))
+            self.status = CUT
             stream.cut()
             return
         if isinstance(error, PayloadTooLarge | RequestTimeout) and not self.payload.is_eof():
@@ -164,7 +171,7 @@ class Exchange:
 
     def lost(self) -> None:
         """The client has gone: nobody waits for the answer."""
-        self.status = -1
+        self.status = self.status if self.status == CUT else GONE
         self._stream = None
         if self.task is not None:
             self.task.cancel()

@@ -30,7 +30,7 @@ from pfserve.web.deadlines import Deadlines
 from pfserve.web.decode import Decoder
 from pfserve.web.encode import encode_error
 from pfserve.web.events import can_stream
-from pfserve.web.exchange import Exchange, Stage
+from pfserve.web.exchange import CUT, GONE, Exchange, Stage
 from pfserve.web.heads import JSON, Heads
 from pfserve.web.ids import RequestIds
 from pfserve.web.routes import Answers, find, table
@@ -53,6 +53,7 @@ _LOOK_AGAIN_S = 1.0
 _GIVE_AGAIN_S = 0.05
 _OLDEST = 64  # requests that are looked at to tell when one will end
 _GIVEN_AT_ONCE = 200  # a move costs some 13 µs of the loop
+_NO_STATUS = {GONE: "gone", CUT: "cut"}
 _CANCELLED_BY_ITSELF = "The flow's code cancelled the request that it was running for."
 
 _log = logging.getLogger(__name__)
@@ -341,7 +342,7 @@ class Service:
         )
 
     def _log_request(self, exchange: Exchange, took_s: float) -> None:
-        status = "gone" if exchange.status < 0 else str(exchange.status)
+        status = _NO_STATUS.get(exchange.status) or str(exchange.status)
         _requests_log.info(
             "%s %s %s %.1f ms %s",
             exchange.method, _loggable(exchange.message.path), status, took_s * 1000, exchange.request_id,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
+import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +40,8 @@ def work(text: str):
     kind, _, count = text.partition(":")
     if kind == "wait":
         time.sleep(float(count))
+    if kind == "slow":
+        return (time.sleep(0.05) or "x" for _ in range(int(count)))
     if kind == "items":
         return items(int(count))
     if kind == "fails":
@@ -109,3 +114,42 @@ def test_the_line_timeout(server: Server) -> None:
     answer = server.score({"text": "wait:2.5"})
     assert answer.error == ("UserError", "Line None execution timeout for exceeding 2 seconds")
     assert answer.status == 400
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("tells", [False, True])
+def test_streams_that_are_cut_are_counted_apart(tmp_path: Path, workers: int, tells: bool) -> None:
+    """By their failure, by the deadline, by their client: what is counted as success was received whole."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        admin_port = probe.getsockname()[1]
+    flow = write_flow(tmp_path / "flow", TOOL)
+    options = [f"--workers={workers}", "--threads=1", "--request-timeout-ms=2000", f"--admin-port={admin_port}"]
+    with serving(flow, *options, *(["--stream-errors"] if tells else [])) as server:
+        for text in ("items:3", "fails:2", "fails:2", f"slow:{ENDLESS}"):
+            connection, response = streaming(server, text)
+            with contextlib.closing(connection):
+                ends_badly = text != "items:3"
+                with pytest.raises(http.client.IncompleteRead) if ends_badly else contextlib.nullcontext() as caught:
+                    response.read()
+            if caught is not None:
+                assert caught.value.partial.count(b"event: error\ndata: {") == tells
+        connection, response = streaming(server, f"items:{ENDLESS}")
+        response.readline()
+        response.close()
+        connection.close()
+        assert server.score({"text": "fails:0"}).status == 400
+
+        def counts() -> dict[str, int]:
+            with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/metrics", timeout=10) as page:
+                found = re.findall(
+                    r'^pfserve_requests_total\{route="score",class="(\w+)"\} (\d+)', page.read().decode(), re.M
+                )
+            return {kind: int(count) for kind, count in found}
+
+        expected = {"gone": 1, "cut": 3, "2xx": 1, "4xx": 1, "5xx": 0}
+        eventually(lambda: counts() == expected, within_s=10, why=f"the metric says otherwise: {counts()}")
+        with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/status", timeout=10) as page:
+            status = json.loads(page.read())
+        assert (status["served"], status["failed"]) == (1, 4)
+        assert "its stream was cut off: The request was not finished within 2 s" in server.log

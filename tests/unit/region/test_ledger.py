@@ -7,13 +7,22 @@ from pfserve.region import BOUNDS_S, Departure, Fact, Ledger, Life, Outcome, Pag
 
 def test_a_request_is_counted_by_outcome_and_duration() -> None:
     page = Page()
-    for status, took_s in [(200, 0.0001), (200, 0.00025), (200, 0.0003), (429, 400.0), (-1, 1.0), (503, 2.0)]:
+    for status, took_s in [
+        (200, 0.0001),
+        (200, 0.00025),
+        (200, 0.0003),
+        (429, 400.0),
+        (-1, 1.0),
+        (503, 2.0),
+        (-2, 3.0),
+    ]:
         page.count_scored(status, took_s)
     assert page.buckets(Outcome.OK)[:3] == [2, 1, 0]  # a bound belongs to the bucket below it
     assert page.buckets(Outcome.CLIENT_ERROR)[-1] == 1
     assert page.buckets(Outcome.GONE)[BOUNDS_S.index(1.0)] == 1
     assert sum(page.buckets(Outcome.SERVER_ERROR)) == 1
-    assert page.answered == 6
+    assert page.buckets(Outcome.CUT)[BOUNDS_S.index(5.0)] == sum(page.buckets(Outcome.CUT)) == 1
+    assert page.answered == 7
 
 
 def test_durations_are_summed_at_the_flush_and_lose_nothing_to_rounding() -> None:
