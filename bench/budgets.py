@@ -50,6 +50,7 @@ _PARALLEL = "3 x 250 ms at once, then 1 s of {}; closed loop, C=1000, {}"
 _ASYNC = _PARALLEL.format("stub model", "2 workers, 500 clients")
 _FLEX = _PARALLEL.format("stub model, asked by a client per request", "2 workers, 500 clients")
 _SYNC = _PARALLEL.format("blocking", "8x4, 64 clients")
+_MATCHED = _PARALLEL.format("blocking", "8x63, 500 clients")
 _MIXED = "20 ms blocking, 1 s stub model, 1 ms blocking; 2x1, C=200, 100 clients in a closed loop"
 _MODEL = "one model node, 2 workers, 16 connections, stub model without latency"
 _OWN = "1 generator process and the recorder, by their CPU time; null server; 64 users, Poisson"
@@ -66,6 +67,7 @@ BUDGETS = (
     Budget("P1.async-flask", "async echo flow / promptflow Flask", _LOADED, Sense.AT_LEAST, 45, "x"),
     Budget("P1.sync", "sync echo flow / hand-written server with one hop", _LOADED, Sense.AT_LEAST, 0.90, "x"),
     Budget("P1.sync-flask", "sync echo flow / promptflow Flask", _LOADED, Sense.AT_LEAST, 35, "x"),
+    Budget("P1.tls", "async echo flow over TLS / without", _LOADED, Sense.AT_LEAST, 0.5, "x"),
     Budget("P2.p50", "one connection, async echo: p50", "wrk with 1 connection", Sense.AT_MOST, 0.15, "ms"),
     Budget("P2.tail", "one connection, async echo: p99 / p50", "wrk with 1 connection", Sense.AT_MOST, 4, "x"),
     Budget("P3.rate", "async benchmark: of 400 requests/s", _ASYNC, Sense.AT_LEAST, 0.97, "x"),
@@ -75,6 +77,7 @@ BUDGETS = (
     Budget("P3.flex-p99", "async benchmark, flex flow: p99 / 1.25 s", _FLEX, Sense.AT_MOST, 1.10, "x"),
     Budget("P3.flex-memory", "async benchmark, flex flow: the whole tree", f"PSS; {_FLEX}", Sense.AT_MOST, 160, "MB"),
     Budget("P4.rate", "sync benchmark: of 25.6 requests/s", _SYNC, Sense.AT_LEAST, 0.97, "x"),
+    Budget("P4.threads", "sync benchmark, threads to match: of 400 requests/s", _MATCHED, Sense.AT_LEAST, 0.90, "x"),
     Budget("P5.async", "another async node in a chain", _CHAIN, Sense.AT_MOST, 5, "us"),
     Budget("P5.prompt", "another prompt node in a chain", _CHAIN, Sense.AT_MOST, 15, "us"),
     Budget("P5.sync", "another fused sync node in a chain", _CHAIN, Sense.AT_MOST, 10, "us"),
@@ -115,9 +118,13 @@ BUDGETS = (
         100,
         "ms",
     ),
+    Budget(
+        "P11.metrics", "async echo flow, metrics asked for / not", f"every second; {_LOADED}", Sense.AT_LEAST, 0.95, "x"
+    ),
     Budget("P11.log", "async echo flow with access log / without", _LOADED, Sense.AT_LEAST, 0.85, "x"),
     Budget("P12.scaling", "2 workers / 1 worker, CPU-bound flow", _COMPUTED, Sense.AT_LEAST, 1.9, "x"),
     Budget("P13.connections", "upstream connections per worker and 1,000 calls", _MODEL, Sense.AT_MOST, 1, ""),
+    Budget("P13.handshakes", "TLS handshakes per worker and 1,000 calls", _MODEL, Sense.AT_MOST, 1, ""),
     Budget("P13.cpu", "a model call, the request around it included", _MODEL, Sense.AT_MOST, 0.3, "ms"),
     Budget("P14.rate", "mixed flow: of min(slots/sync time, clients/latency)", _MIXED, Sense.AT_LEAST, 0.9, "x"),
     Budget("P14.flask", "mixed flow / promptflow Flask at 2x1", _MIXED, Sense.AT_LEAST, 10, "x"),

@@ -17,9 +17,10 @@ from .picture import picture
 from .queueing import queueing
 from .scaling import scaling
 from .streaming import streaming
-from .throughput import alone, loaded, logged
+from .throughput import alone, loaded
 from .upstream import upstream
 from .waiting import mixed, parallel_async, parallel_sync
+from .watched import watched
 
 MEASURES: dict[str, Callable[[Settings, Say], Part]] = {
     "P1": loaded,
@@ -32,7 +33,7 @@ MEASURES: dict[str, Callable[[Settings, Say], Part]] = {
     "P8": streaming,
     "P9": queueing,
     "P10": overload,
-    "P11": logged,
+    "P11": watched,
     "P12": scaling,
     "P13": upstream,
     "P14": mixed,

@@ -109,9 +109,8 @@ def _launches(settings: Settings, load: float) -> list[tuple[Cell, Launch]]:
             environment = {} if system == systems.PFSERVE else {"PFSERVE_HAND_OFF": "off"}
             launch = msgspec.structs.replace(launch, system=system, environment=environment)
             made.append((Cell(system, (workers, threads), load), launch))
-    workers, threads = LAYOUTS[0]
-    flask = systems.promptflow(settings.promptflow(), "flask", Path("{flow}"), workers, threads)
-    made.append((Cell(systems.FLASK, LAYOUTS[0], load), flask))
+        flask = systems.promptflow(settings.promptflow(), "flask", Path("{flow}"), workers, threads)
+        made.append((Cell(systems.FLASK, (workers, threads), load), flask))
     return made
 
 

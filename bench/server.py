@@ -7,6 +7,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,7 @@ class Launch(msgspec.Struct, frozen=True):
     argv: tuple[str, ...]
     environment: Mapping[str, str] = {}  # besides our own
     folder: str | None = None  # its working directory; None: ours
+    authority: str = ""  # PEM file of who signed its certificate; with one it is asked over TLS
 
 
 class Server:
@@ -39,8 +41,8 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Where it answers, as ``http://host:port``."""
-        return f"http://127.0.0.1:{self.port}"
+        """Where it answers, as ``http://host:port`` or ``https://host:port``."""
+        return f"{'https' if self.launch.authority else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -98,13 +100,19 @@ class Server:
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         """One request on a connection of its own: the status and the body of the reply."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = self._connection()
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
             reply = connection.getresponse()
             return reply.status, reply.read()
         finally:
             connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if not self.launch.authority:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        context = ssl.create_default_context(cafile=self.launch.authority)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=context)
 
     def cpu_s(self) -> float:
         """The CPU time of the whole tree so far."""

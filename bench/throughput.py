@@ -1,4 +1,4 @@
-"""P1, P2 and P11: how fast the echo flow is served, loaded, unloaded and logged."""
+"""P1 and P2: how fast the echo flow is served, loaded and unloaded."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import msgspec
-
 from . import contest, systems
 from .budgets import judge
+from .certificates import issue, over_tls
 from .contest import CPU_PER_REQUEST, P50, P99, REQUESTS_PER_S, Contest
 from .part import Part, Say, Settings
 from .series import Series, ratio
@@ -26,8 +25,8 @@ def unseen() -> str:
 
 
 def loaded(settings: Settings, say: Say) -> Part:
-    """P1: two workers and sixteen connections, the node async and sync."""
-    parts = [_loaded(kind, settings, say) for kind in ("async", "sync")]
+    """P1: two workers and sixteen connections, the node async and sync, and the async one over TLS."""
+    parts = [*(_loaded(kind, settings, say) for kind in ("async", "sync")), _secured(settings, say)]
     return Part(
         series=tuple(series for part in parts for series in part.series),
         verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
@@ -58,15 +57,16 @@ def _loaded(kind: str, settings: Settings, say: Say) -> Part:
     return Part((*held.series(), *ratios), verdicts, held.voids())
 
 
-def logged(settings: Settings, say: Say) -> Part:
-    """P11: the access log, the node async, loaded as in P1. The log goes to a file."""
-    flow = settings.examples / "async-echo"
-    plain, log = systems.pfserve(flow, WORKERS), systems.pfserve(flow, WORKERS, 64, "--access-log")
-    log = msgspec.structs.replace(log, system=f"{systems.PFSERVE}, access log")
-    load = Load(16, settings.seconds, BODY)
-    held = contest.hold("access log", [plain, log], load, settings.rounds, probe=unseen, say=say)
-    kept = ratio(held.of(log.system, REQUESTS_PER_S), held.of(plain.system, REQUESTS_PER_S))
-    return Part((*held.series(), kept), (judge("P11.log", kept),), held.voids())
+def _secured(settings: Settings, say: Say) -> Part:
+    """P1 over TLS, the node async: beside itself without."""
+    with tempfile.TemporaryDirectory() as home:
+        plain = systems.pfserve(settings.examples / "async-echo", WORKERS)
+        launches = [plain, over_tls(plain, issue(Path(home)))]
+        load = Load(16, settings.seconds, BODY)
+        held = contest.hold("TLS", launches, load, settings.rounds, probe=unseen, say=say)
+    without, secured = (held.of(launch.system, REQUESTS_PER_S) for launch in launches)
+    kept = ratio(secured, without)
+    return Part((*held.series(), kept), (judge("P1.tls", kept),), held.voids())
 
 
 def alone(settings: Settings, say: Say) -> Part:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import tempfile
@@ -30,6 +31,7 @@ LATENCY_S = 1.25  # of both benchmark flows
 ASYNC_CLIENTS = 500
 SYNC_WORKERS, SYNC_THREADS = 8, 4
 SYNC_SLOTS = SYNC_WORKERS * SYNC_THREADS
+MATCHING_THREADS = math.ceil(ASYNC_CLIENTS / SYNC_WORKERS)  # a slot for every client
 MIXED_CLIENTS = 100
 FLASK_CLIENTS = 8  # keep its two slots busy; more would only wait longer, and it would be no faster
 MIXED_LIMIT = min(WORKERS / 0.021, MIXED_CLIENTS / 1.021)  # 1/s
@@ -53,7 +55,10 @@ def parallel_async(settings: Settings, say: Say) -> Part:
     return Part(*(tuple(chain.from_iterable(fields)) for fields in zip(*parts, strict=True)))
 
 
-def _judged(key: str, held: Contest, memory: Series) -> tuple[Sequence[Series], Sequence[Verdict], Sequence[str]]:
+_Fields = tuple[Sequence[Series], Sequence[Verdict], Sequence[str]]  # of a part
+
+
+def _judged(key: str, held: Contest, memory: Series) -> _Fields:
     """The fields of a part: what was measured, how it is judged, what makes it unbelievable."""
     rate = _over(held.of(systems.PFSERVE, REQUESTS_PER_S), ASYNC_CLIENTS / LATENCY_S)
     verdicts = (
@@ -65,18 +70,30 @@ def _judged(key: str, held: Contest, memory: Series) -> tuple[Sequence[Series], 
 
 
 def parallel_sync(settings: Settings, say: Say) -> Part:
-    """P4: the sync benchmark.
+    """P4: the sync benchmark, with promptflow's 8x4 slots and with as many as clients can keep busy.
 
     25.6 requests/s is what 32 threads can do. pfserve gives each of its 32 slots as many threads as the flow has
     parallel branches, three here, so more than that is no error of measurement.
     """
     with tempfile.TemporaryDirectory() as home:
         flow = flows.parallel_sync(Path(home) / "flow")
-        launch = systems.pfserve(flow, SYNC_WORKERS, 1000, "--threads", str(SYNC_THREADS))
-        load = _load(2 * SYNC_SLOTS, settings)
-        held, memory = _hold("sync benchmark", launch, load, settings.rounds, say=say)
-    rate = _over(held.of(systems.PFSERVE, REQUESTS_PER_S), SYNC_SLOTS / LATENCY_S)
-    return Part((*held.series(), memory), (judge("P4.rate", rate),), held.voids())
+        parts = [
+            _sync(key, flow, threads, clients, settings=settings, say=say)
+            for key, threads, clients in (
+                ("P4.rate", SYNC_THREADS, 2 * SYNC_SLOTS),
+                ("P4.threads", MATCHING_THREADS, ASYNC_CLIENTS),
+            )
+        ]
+    return Part(*(tuple(chain.from_iterable(fields)) for fields in zip(*parts, strict=True)))
+
+
+def _sync(key: str, flow: Path, threads: int, clients: int, *, settings: Settings, say: Say) -> _Fields:
+    launch = systems.pfserve(flow, SYNC_WORKERS, 1000, "--threads", str(threads))
+    title = f"sync benchmark, {SYNC_WORKERS}x{threads}"
+    held, memory = _hold(title, launch, _load(clients, settings), settings.rounds, say=say)
+    limit = min(clients, SYNC_WORKERS * threads) / LATENCY_S
+    rate = _over(held.of(systems.PFSERVE, REQUESTS_PER_S), limit)
+    return (*held.series(), memory), (judge(key, rate),), held.voids()
 
 
 def mixed(settings: Settings, say: Say) -> Part:
