@@ -46,6 +46,8 @@ class Azure:
         self.statuses: dict[str, list[int]] = {}  # by connection: what to answer first
         self.status = 0  # of listsecrets, for all connections; 0: as usual
         self.token_statuses: list[int] = []  # of the token endpoints, to come
+        self.retry_after_s = 0  # what refusals of the token endpoints say
+        self.token_requests = 0
         self.audience = ""  # in place of the one asked for
         self.lifetime_s = 3600.0
         self.delay_s = 0.0
@@ -107,6 +109,8 @@ def _handler(azure: Azure) -> type[http.server.BaseHTTPRequestHandler]:  # noqa:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
+            if status == 429 and azure.retry_after_s:
+                self.send_header("Retry-After", str(azure.retry_after_s))
             self.end_headers()
             self.wfile.write(data)
 
@@ -148,6 +152,7 @@ def _handler(azure: Azure) -> type[http.server.BaseHTTPRequestHandler]:  # noqa:
             return 200, keys if named != path else {"name": named, "properties": azure.endpoints[named]}
 
         def _token(self, audience: str) -> tuple[int, object]:
+            azure.token_requests += 1
             status = azure.token_statuses.pop(0) if azure.token_statuses else 200
             return (200, azure.token(audience)) if status == 200 else (status, {"error": "busy"})
 

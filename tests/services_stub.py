@@ -6,11 +6,13 @@ SerpApi has one address for all, so its requests come as those of a client behin
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.server
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,6 +32,7 @@ class Services:
         self._model_key = model_key
         self.asked: list[tuple[str, str, Any]] = []
         self.tokens: list[str] = []
+        self.took: list[str] = []  # tokens that opened the model
         self.url = ""
 
     def answer(self, method: str, path: str, headers: Any, body: Any) -> Reply:
@@ -47,10 +50,22 @@ class Services:
                 return _of_weaviate(headers, body)
             case "POST", ["llama", "score"] if headers["Authorization"] == f"Bearer {self._model_key}":
                 return _of_llama(headers, body)
+            case "POST", ["openai", "deployments", _, "chat", "completions"]:
+                return self._said(headers["Authorization"].removeprefix("Bearer "))
             case "POST", [_, "v1", "chat", "completions"] if headers["Authorization"] == f"Bearer {self._model_key}":
                 said = f"serverless heard: {body['messages'][-1]['content']}"
                 return 200, {"choices": [{"message": {"role": "assistant", "content": said}}]}
         return 404, {"error": {"message": f"no such thing: {method} {parts.path}"}}
+
+    def _said(self, token: str) -> Reply:
+        """Azure OpenAI's answer to who has a token that is valid now."""
+        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+        if claims["aud"] != "https://cognitiveservices.azure.com" or claims["exp"] <= time.time():
+            return 401, {
+                "error": {"code": "401", "message": "Unauthorized. Access token is missing, invalid or expired."}
+            }
+        self.took.append(token)
+        return 200, {"choices": [{"message": {"role": "assistant", "content": "said"}}]}
 
 
 def _judged(headers: Any, query: dict[str, str], body: Any) -> Reply:

@@ -94,6 +94,13 @@ def test_what_is_needed_is_fetched_at_boot_and_nothing_later(flow: Path, cloud: 
         assert secret not in log
 
 
+def test_a_throttled_token_service_delays_the_boot_only(flow: Path, cloud: Azure) -> None:
+    cloud.token_statuses, cloud.retry_after_s = [429, 429], 1
+    with serving(flow, environment=cloud.environment()) as server:
+        assert server.score({"text": "x"}).json == ANSWER
+    assert cloud.token_requests == 3
+
+
 def test_check_tells_how_they_resolve(flow: Path, cloud: Azure) -> None:
     done = check(flow, cloud.environment(ONE_API_VERSION="mine", TWO_TOKEN="x"))
     assert (done.returncode, done.stdout) == (
