@@ -17,7 +17,7 @@ from pfserve.execution.objects import with_objects
 from pfserve.execution.runners import Runner, runners_of
 from pfserve.execution.streams import NO_GENERATORS, Streams
 from pfserve.llm import Models
-from pfserve.plan import Chain, Plan
+from pfserve.plan import Plan
 
 Walk: TypeAlias = Callable[[Frame], Awaitable[None]]
 
@@ -93,14 +93,9 @@ def _limited(walk: Walk, limit_s: float) -> Walk:
 def _walk_of(plan: Plan, runners: list[Runner]) -> Walk:
     if len(runners) == 1:
         return runners[0].run
-    if _form_a_line(plan.chains):
+    if plan.is_linear:
         return _line(runners)
     return Graph(plan, runners).walk
-
-
-def _form_a_line(chains: tuple[Chain, ...]) -> bool:
-    """Whether each chain needs the one before it, so that never two can run at once."""
-    return all(index - 1 in chain.needs for index, chain in enumerate(chains) if index)
 
 
 def _line(runners: list[Runner]) -> Walk:

@@ -267,6 +267,11 @@ class Plan(msgspec.Struct, frozen=True):
         """Whether one chain comes before all others."""
         return sum(not chain.needs for chain in self.chains) == 1
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether each chain needs the one before it, so that never two can run at once."""
+        return all(index - 1 in chain.needs for index, chain in enumerate(self.chains) if index)
+
     def new_frame(self) -> list[object]:
         """A frame with the defaults of the inputs and the literals in place, and None for every result."""
         asked = [] if self.streaming is None else [False]

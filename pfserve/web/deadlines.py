@@ -1,14 +1,17 @@
 """Coarse deadlines: adding and removing one costs a dictionary entry, not a timer.
 
 All items of a row wait equally long, so the order in which they came is the order in which they expire,
-and only the front of a row is ever looked at. One timer serves all rows, and only while one is in use.
+and only the front of a row is ever looked at. One timer serves all rows; it is set for the first deadline of all.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import islice
 from typing import Protocol
+
+_EARLY_S = 0.001  # by so much uvloop's timers may be early: they count whole milliseconds
 
 
 class Expiring(Protocol):
@@ -16,6 +19,13 @@ class Expiring(Protocol):
 
     def expire(self, now_s: float) -> None:
         """Called once, after the item's deadline. The item is no longer in the row, and may enter one again."""
+
+
+class Timer(Protocol):
+    """What ``call_later`` gives."""
+
+    def cancel(self) -> object:
+        """Let it not be called."""
 
 
 class Row:
@@ -33,13 +43,17 @@ class Row:
 
     def add(self, item: Expiring, now_s: float) -> None:
         """Let ``item`` expire ``delay_s`` seconds after ``now_s``, or up to one resolution later."""
-        self._due_s[item] = now_s + self.delay_s
-        if not self._deadlines.armed:
-            self._deadlines.arm()
+        self._due_s[item] = due_s = now_s + self.delay_s
+        if due_s < self._deadlines.turn_s:
+            self._deadlines.arm(due_s)
 
     def discard(self, item: Expiring) -> None:
         """Forget ``item``, if it is here."""
         self._due_s.pop(item, None)
+
+    def first_due_s(self) -> float:
+        """When the first item expires; never, if there is none."""
+        return next(iter(self._due_s.values()), math.inf)
 
     def oldest(self, number: int) -> list[Expiring]:
         """The items that will expire first, at most so many."""
@@ -61,16 +75,18 @@ class Deadlines:
     """All rows of a worker, and the timer that turns them.
 
     ``clock`` gives monotonic seconds; ``call_later(delay_s, callback)`` is the event loop's.
+
+    Attributes:
+        turn_s: when the timer is due, on the clock; infinity while none is set.
     """
 
-    def __init__(
-        self, clock: Callable[[], float], call_later: Callable[..., object], resolution_s: float = 0.1
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], call_later: Callable[..., Timer], resolution_s: float = 0.1) -> None:
         self._clock = clock
         self._call_later = call_later
         self._resolution_s = resolution_s
         self._rows: dict[float, Row] = {}
-        self.armed = False
+        self._timer: Timer | None = None
+        self.turn_s = math.inf
 
     def row(self, delay_s: float) -> Row:
         """The row of all items that wait for ``delay_s`` seconds."""
@@ -79,16 +95,23 @@ class Deadlines:
             row = self._rows[delay_s] = Row(self, delay_s)
         return row
 
-    def arm(self) -> None:
-        """Turn the rows once, one resolution from now."""
-        self.armed = True
-        self._call_later(self._resolution_s, self.turn)
+    def arm(self, due_s: float) -> None:
+        """Turn the rows when ``due_s`` has come, and at least one resolution from now: one turn for many items."""
+        now_s = self._clock()
+        turn_s = max(due_s + _EARLY_S, now_s + self._resolution_s)
+        if turn_s >= self.turn_s:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self.turn_s = turn_s
+        self._timer = self._call_later(turn_s - now_s, self.turn)
 
     def turn(self) -> None:
-        """Expire what is due, and go on turning while anything waits."""
-        self.armed = False
+        """Expire what is due, and set the timer for what is due next."""
+        self._timer, self.turn_s = None, math.inf
         now_s = self._clock()
         for item in [item for row in self._rows.values() for item in row.take_due(now_s)]:
             item.expire(now_s)
-        if not self.armed and any(len(row) for row in self._rows.values()):
-            self.arm()
+        due_s = min(row.first_due_s() for row in self._rows.values())
+        if due_s < self.turn_s:
+            self.arm(due_s)

@@ -24,8 +24,8 @@ from pfserve.worker.inbox import STALE_AFTER_NS
 from pfserve.worker.mailbox import Kind, Letter, Mailbox, stream_pair
 from pfserve.worker.own_slots import OwnSlots
 
-LOOK_AGAIN_S = 0.05  # a message can be lost with the worker it was for, or between two words of memory
-LOOKS_IN_VAIN = 20  # until an entry that is missing in the line is put back: who took it out has died
+LOOK_AGAIN_S = 0.2  # a message can be lost with the worker it was for, or between two words of memory
+LOOKS_IN_VAIN = 5  # until an entry that is missing in the line is put back: who took it out has died
 LETTERS_PER_WAKE_UP = 64
 OFFER_S = 0.005  # until what was offered to a worker shows in what it says of itself
 
@@ -49,7 +49,8 @@ class Dispatch:
     """One worker's side of the line.
 
     ``timeout_s`` is the deadline of a request from its arrival, ``wait_limit_s`` how long one may wait in the line at
-    most; ``hasty`` says that a request's first job can be taken back from the lane; ``adopt`` gets the private streams
+    most; ``hasty`` says that a request's first job can be taken back from the lane, ``branches`` that a request's next
+    job may follow the last one two turns of the loop later; ``adopt`` gets the private streams
     that others open to this worker.
     """
 
@@ -64,6 +65,7 @@ class Dispatch:
         timeout_s: float,
         wait_limit_s: float | None,
         hasty: bool,
+        branches: bool,
         adopt: Callable[[socket.socket], object],
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -75,7 +77,14 @@ class Dispatch:
         self._others = [other for other in mailboxes if other != seat]
         self._line = region.line(seat)
         self._slots = OwnSlots(
-            loop=loop, region=region, seat=seat, lane=lane, hasty=hasty, takers=self, clock_ns=clock_ns
+            loop=loop,
+            region=region,
+            seat=seat,
+            lane=lane,
+            hasty=hasty,
+            branches=branches,
+            takers=self,
+            clock_ns=clock_ns,
         )
         self._timeout_s = timeout_s
         self._wait_limit_s = wait_limit_s

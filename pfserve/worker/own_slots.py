@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from pfserve.admission.slots import STALLED_S, is_quick
@@ -30,7 +31,8 @@ class Takers(Protocol):
 class OwnSlots:
     """Gives the slots away, and publishes how many are taken. Nobody else does, so none is given away twice.
 
-    ``hasty`` says that a request's first job can be taken back from the lane. A slot is *promised* from when it is
+    ``hasty`` says that a request's first job can be taken back from the lane; ``branches`` that its next job may follow
+    the last one two turns of the loop later, not one. A slot is *promised* from when it is
     given away until the request is submitted to the lane.
     """
 
@@ -42,6 +44,7 @@ class OwnSlots:
         seat: int,
         lane: ThreadLane,
         hasty: bool,
+        branches: bool,
         takers: Takers,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -52,6 +55,8 @@ class OwnSlots:
         self._line = region.line(seat)
         self._lane = lane
         self._hasty = hasty
+        later = self._pull_later
+        self._pull_after_jobs = partial(loop.call_soon, *((loop.call_soon, later) if branches else (later,)))
         self._takers = takers
         self._clock_ns = clock_ns
         self._granted: dict[Entry, int] = {}  # promised to other seats; until when, in nanoseconds
@@ -137,7 +142,7 @@ class OwnSlots:
         if jobs < self.count or (self._takers.waiting() and self._quick()):
             # Not now: those whose jobs have just come back go on first, and later chains are ahead of new requests.
             self._pulling = True
-            self._loop.call_soon(self._loop.call_soon, self._pull_later)
+            self._pull_after_jobs()
 
     def pull(self, most: int | None = None) -> bool:
         """Give free slots to the first in the line, at most so many of them; whether there was any."""

@@ -166,6 +166,7 @@ class Worker:
             timeout_s=config.request_timeout_s,
             wait_limit_s=config.max_queue_wait_s,
             hasty=plan.starts_alone,
+            branches=not plan.is_linear,
             adopt=self._adopt_private,
         )
 
