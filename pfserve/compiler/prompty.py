@@ -88,12 +88,13 @@ def _sampled_inputs(source: PromptySource, references: References, findings: Fin
 
 
 def _spec(one: InputSource, source: PromptySource, findings: Findings) -> InputSpec:
-    """An input. A default that does not fit its type is none: promptflow refuses the request that needs it."""
+    """An input. A default that does not fit its type makes promptflow refuse the request that needs it."""
     convert = converter(one.type, one.name)
     own_images = prompty_images_reader(one.name, source.folder, anywhere=True)
     default, refusal = usable_default(one, lambda value: own_images(convert(value)), findings)
-    required = bool(refusal) or (one.default is None and one in source.inputs)
-    return InputSpec(one.name, one.type, required, default, convert, prompty_images_reader(one.name))
+    required = one.default is None and one in source.inputs
+    images = prompty_images_reader(one.name)
+    return InputSpec(one.name, one.type, required, default, convert, images, refusal=refusal)
 
 
 # -- the template

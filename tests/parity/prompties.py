@@ -94,6 +94,21 @@ SERVED = [
         say({"i": "1"}, {"i": 2.5, "f": 1, "b": "false", "l": "[1]", "o": "x"}, {"i": "x"}, {"i": 1, "l": "no"}),
         inputs=KINDS,
     ),
+    *(
+        prompty(
+            f"misfit-{kind}-{type(default).__name__}",
+            "user:\n{{ text }} {{ odd }}\n",
+            say({"text": "x"}, {"text": "x", "odd": fit}, {"text": "x", "odd": default}, {}),
+            inputs={"text": {"type": "string"}, "odd": {"type": kind, "default": default}},
+        )
+        for kind, default, fit in (
+            ("int", "many", 3),
+            ("double", "much", "1.5"),
+            ("bool", "maybe", False),
+            ("list", "a, b", ["a"]),
+            ("list", {"a": 1}, "[1]"),
+        )
+    ),
     prompty("null-default", asks=say({}, {"text": None}), inputs={"text": {"type": "string", "default": None}}),
     prompty("no-inputs", "user:\nhello", [*say({}), *raw(b"ignored")], inputs=None),
     prompty(
