@@ -8,5 +8,6 @@ from parity.models import MODELS
 from parity.prompties import PROMPTIES
 from parity.requests_and_answers import ANSWER_FORMS, OUTCOMES, REQUESTS
 from parity.tools import TOOL_FLOWS
+from parity.users import USERS
 
-FLOWS = [*REQUESTS, *OUTCOMES, *ANSWER_FORMS, *GRAPH, *REFUSED, *MODELS, *FLEX, *PROMPTIES, *TOOL_FLOWS]
+FLOWS = [*REQUESTS, *OUTCOMES, *ANSWER_FORMS, *GRAPH, *REFUSED, *MODELS, *FLEX, *PROMPTIES, *TOOL_FLOWS, *USERS]

@@ -323,6 +323,23 @@ def calls(name: str, body: str, asks: Sequence[Ask] = (), *, more: str = "{}", t
     return Flow(f"prompty-called-{name}", node, files, asks or say({"text": "hello"}))
 
 
+OLD_CONNECTION = """\
+---
+name: Hello
+model:
+    api: chat
+    connection: azure
+    parameters:
+      deployment_name: m
+      max_tokens: 128
+inputs:
+  text: {type: string}
+---
+system:
+Be brief.
+user:
+{{text}}
+"""
 MANY = {"text": {"type": "string"}, "d": {"type": "string", "default": "D"}}
 CALLED = [
     calls("plainly", "    return prompty(text=text)", say({"text": "hello"}, {"text": "[[stub:401]]"})),
@@ -351,6 +368,7 @@ CALLED = [
     calls("whole", "    return prompty(text=text).choices[1].message.content", response="all", parameters={"n": 2}),
     calls("json", "    return prompty(text=text)['a']", template='user:\n{"a": 1}{{ text }}', parameters=JSON),
     calls("nowhere", "    return 1", more="{}", text="no prompty"),
+    calls("old-connection", "    return prompty(text=text)", text=OLD_CONNECTION),
     calls("wrong-model", "    return 1", more="{'model': {'connection': 'x'}}"),
     Flow(
         "prompty-called-by-a-function",
