@@ -77,6 +77,7 @@ class Terms(msgspec.Struct, frozen=True):
     blocks: int  # of seats: how many generations fit at a time
     dump_s: float = 0.5  # between asking for a stack and killing
     late_s: float = 1.5  # a drained leader may be so late before it is killed; it gives its workers less
+    boot_late_s: float = 5.0  # a leader ends by itself when its workers are late; one that does not is killed
     window_s: float = 60.0  # of the crash loop
     deaths: int = 5  # of leaders within the window
     backoff_s: float = 0.1  # before the second new leader within the window; doubles
@@ -95,7 +96,6 @@ class Generation:
         self.phase = Phase.COMPILING
         self.since_s = now_s
         self.dumped = False
-        self.was_live = False
         self.waits = ""  # why the flow cannot be compiled yet: that is what it serves
         self.must_split = False  # user code forbids the fork: compile in each worker
         self.deadline_s = 0.0  # 0 until it was told to retire or to drain
@@ -128,6 +128,7 @@ class Generations:
         self._reloading = False  # a reload was begun and its end is not told
         self._actions: list[Action] = []
         self._ended = False
+        self._has_served = False
 
     def phase(self, generation: int) -> Phase:
         """Where the generation is in its life."""
@@ -151,6 +152,7 @@ class Generations:
     def wake_after_s(self, now_s: float) -> float:
         """How long the master may sleep if nothing happens, in seconds."""
         times = [g.since_s + self._terms.boot_timeout_s + self._terms.dump_s for g in self._in(Phase.COMPILING)]
+        times += [g.since_s + self._terms.boot_timeout_s + self._terms.boot_late_s for g in self._in(Phase.STARTING)]
         times += [g.deadline_s + self._terms.late_s for g in self._in(Phase.RETIRING, Phase.DRAINING)]
         if self._wanted is not None and self._fork_after_s > now_s:
             times.append(self._fork_after_s)
@@ -242,7 +244,7 @@ class Generations:
         if ready.phase is not Phase.STARTING:
             return
         ready.move(Phase.LIVE, now_s)
-        ready.was_live = True
+        self._has_served = True
         self._end_reload(ready.number, "")
         for old in self._in(Phase.LIVE):
             if old is not ready:
@@ -262,7 +264,7 @@ class Generations:
             why = gone.message or gone.waits.strip() or how
             self._end_reload(gone.number, gone.detail or why)
             self._tell(f"generation {gone.number} failed ({why}); the one before goes on")
-        elif gone.was_live and gone.exit_code is None:
+        elif self._has_served and gone.exit_code is None and not gone.message:
             self._note_death(now_s, gone, how)
         else:
             self._tell(f"generation {gone.number} failed: {gone.message or how}")
@@ -294,6 +296,10 @@ class Generations:
                 self._actions.append(Dump(generation.number))
             if late_s >= self._terms.dump_s:
                 generation.message = f"the flow was not imported and compiled within {self._terms.boot_timeout_s:g} s"
+                self._kill(now_s, generation, generation.message)
+        for generation in self._in(Phase.STARTING):
+            if now_s >= generation.since_s + self._terms.boot_timeout_s + self._terms.boot_late_s:
+                generation.message = f"its workers were not ready within {self._terms.boot_timeout_s:g} s"
                 self._kill(now_s, generation, generation.message)
         for generation in self._in(Phase.RETIRING, Phase.DRAINING):
             if now_s >= generation.deadline_s + self._terms.late_s:

@@ -226,6 +226,9 @@ BAD_FLOWS = {
 }
 
 
+STOPS_ITS_LEADER = "os.register_at_fork(after_in_child=lambda: os.kill(os.getppid(), signal.SIGSTOP))\n"
+
+
 @pytest.mark.parametrize("name", BAD_FLOWS)
 def test_a_reload_that_fails_says_why_and_leaves_the_old_generation_serving(name: str, flow: Path) -> None:
     code, reason = BAD_FLOWS[name]
@@ -255,4 +258,16 @@ def test_the_next_reload_works_when_the_serving_leader_dies_in_the_middle_of_one
         os.kill(leader, signal.SIGKILL)
         server.ready(generation=2)
         assert server.ask()[0] == 200
+        assert server.stop() == 0
+
+
+def test_a_reload_whose_leader_stands_still_fails_in_time(flow: Path) -> None:
+    """It is stopped while its workers get ready: it cannot say itself that they are late."""
+    with instance(flow, "--boot-timeout-s=1") as server:
+        workers = server.ready().workers()
+        (flow / "act.py").write_text((flow / "act.py").read_text() + STOPS_ITS_LEADER)
+        server.signal(signal.SIGHUP)
+        eventually(lambda: "the one before goes on" in server.log(), within_s=20, why="the failure should be told")
+        assert "its workers were not ready within 1 s" in server.log()
+        assert server.ask()[0] == 200 and server.workers() == workers
         assert server.stop() == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eventually import eventually
-from instance import Instance, alive, children, instance, wait_until_running, write_flow
+from instance import Instance, alive, children, imported_by, instance, wait_until_running, write_flow
 
 
 @pytest.fixture
@@ -123,3 +123,14 @@ def test_leaders_that_keep_dying_end_the_instance(flow: Path) -> None:
             os.kill(server.leader(), signal.SIGKILL)
         assert server.exit_code() == 6
         assert "6 leaders died within 60 s" in server.log()
+
+
+def test_a_leader_that_is_killed_before_it_serves_is_replaced_like_another(tmp_path: Path) -> None:
+    """Twice in a row, as an OOM killer does it."""
+    flow = write_flow(tmp_path / "flow", "time.sleep(0.5)\n")
+    with instance(flow) as server:
+        os.kill(server.ready().leader(), signal.SIGKILL)
+        eventually(lambda: len(imported_by(flow)) == 2, within_s=10, why="the next one should compile")
+        os.kill(imported_by(flow)[1], signal.SIGKILL)
+        assert server.ready(generation=3).ask()[0] == 200
+        assert server.stop() == 0

@@ -38,6 +38,7 @@ History = list[tuple[float, list[Event], list[Action]]]
 READYING = "no reload: a generation is just getting ready"
 UNSHAREABLE = "generation 2: the flow cannot be shared by a fork (a thread); compiling in each worker"
 KILLED = "was killed by SIGKILL"
+NOT_READY = "its workers were not ready within 20 s"
 SERVING: History = [
     (0.0, [], [Fork(1, 0, True)]),
     (1.0, [Compiled(1), BecameReady(1)], []),
@@ -203,6 +204,20 @@ HISTORIES: dict[str, History] = {
         (20.5, [], [Kill(1, "the flow was not imported and compiled within 20 s")]),
         (20.6, died(1), [Tell("generation 1 failed: the flow was not imported and compiled within 20 s"), Exit(4)]),
     ],
+    "the workers are not ready in time, and the leader does not say so: exit 4": [
+        (0.0, [], [Fork(1, 0, True)]),
+        (1.0, [Compiled(1)], []),
+        (25.9, [], []),
+        (26.0, [], [Kill(1, NOT_READY)]),
+        (26.1, died(1), [Tell(f"generation 1 failed: {NOT_READY}"), Exit(4)]),
+    ],
+    "a reload whose leader is stopped while its workers get ready": [
+        *SERVING,
+        (10.0, [AskedReload()], [Fork(2, 1, True)]),
+        (11.0, [Compiled(2)], []),
+        (36.0, [], [Kill(2, NOT_READY)]),
+        (36.1, died(2), [EndReload(2, NOT_READY), Tell(f"generation 2 failed ({NOT_READY}); the one before goes on")]),
+    ],
     "user code leaves a thread: a fresh leader that compiles in its workers": [
         (0.0, [], [Fork(1, 0, True)]),
         (
@@ -222,6 +237,19 @@ HISTORIES: dict[str, History] = {
         (12.1, [], [Fork(3, 0, True)]),
         (13.0, [Compiled(3), BecameReady(3)], []),
         (14.0, died(3), [lost(3), Tell("3 leaders died within 60 s"), Exit(6)]),
+    ],
+    "the next leader is killed before it serves: a death like another": [
+        *SERVING,
+        (10.0, died(1), [lost(1), Fork(2, 0, True)]),
+        (10.5, died(2), [lost(2)]),
+        (10.6, [], [Fork(3, 0, True)]),
+        (11.0, [Compiled(3)], []),
+        (11.5, died(3), [lost(3), Tell("3 leaders died within 60 s"), Exit(6)]),
+    ],
+    "the next leader says why it cannot serve: that is its word, not a death": [
+        *SERVING,
+        (10.0, died(1), [lost(1), Fork(2, 0, True)]),
+        (10.5, [Failed(2, 3, "no"), *died(2)], [Tell("generation 2 failed: no"), Exit(3)]),
     ],
     "deaths far apart are no crash loop": [
         *SERVING,
