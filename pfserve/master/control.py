@@ -79,17 +79,17 @@ class Control:
 
     def open(self, pidfile: str, runtime_folder: str, port: int) -> None:
         """Listen beside the pid file, if there is one, and where the port says, if there is one."""
-        if pidfile:
-            self._open(beside(pidfile), private_folder=False)
+        if pidfile:  # it names us already: whoever asks by it means us, and no other server that was started with it
+            self._open(beside(pidfile), private_folder=False, takes_over=True)
         if port:
-            self._open(by_port(runtime_folder, port), private_folder=True)
+            self._open(by_port(runtime_folder, port), private_folder=True, takes_over=False)
 
-    def _open(self, path: str, *, private_folder: bool) -> None:
+    def _open(self, path: str, *, private_folder: bool, takes_over: bool) -> None:
         """Listen at ``path``. Where that cannot be, the log says so: serving does not depend on it."""
         try:
             if private_folder:
                 make_private(os.path.dirname(path))
-            place = _Place(path, _listener(path))
+            place = _Place(path, _listener(path, takes_over=takes_over))
         except OSError as problem:
             _log.warning("no control socket at %s: %s", path, problem.strerror or problem)
             return
@@ -209,7 +209,7 @@ class Control:
 def _asked(data: bytes) -> object:
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return document.get("ask", "") if isinstance(document, dict) else ""
 
@@ -220,11 +220,11 @@ def _is_trusted(connection: socket.socket) -> bool:
     return _CREDENTIALS.unpack(raw)[1] in (0, os.geteuid())
 
 
-def _listener(path: str) -> socket.socket:
+def _listener(path: str, *, takes_over: bool) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
     try:
         with short(path) as name:
-            _make_way(name)
+            _make_way(name, takes_over=takes_over)
             before = os.umask(0o177)  # the socket's file is made with mode 0600, not changed to it afterwards
             try:
                 listener.bind(name)
@@ -237,8 +237,8 @@ def _listener(path: str) -> socket.socket:
     return listener
 
 
-def _make_way(name: str) -> None:
-    """Remove what a server that was killed has left.
+def _make_way(name: str, *, takes_over: bool) -> None:
+    """Remove what a server that was killed has left; what one that lives has, too, where we take its place over.
 
     Raises:
         OSError: a server answers there.
@@ -253,4 +253,7 @@ def _make_way(name: str) -> None:
             return
         except BlockingIOError:  # its backlog is full: it is there
             pass
-    raise OSError(errno.EADDRINUSE, "another server answers there")
+    if not takes_over:
+        raise OSError(errno.EADDRINUSE, "another server answers there")
+    _log.warning("the pid file is that of another server, which runs on: from now on it names this one")
+    os.unlink(name)

@@ -135,7 +135,14 @@ def test_bad_clients_do_no_harm(flow: Path, tmp_path: Path) -> None:
     with instance(flow, f"--pidfile={tmp_path / 'pid'}") as server:
         server.ready()
         silent = [connected(path) for _ in range(40)]  # more than it keeps
-        for word in (b"\xff\x00", b"[]", b'"x"', b'{"ask": ["reload"]}', b'{"ask": "' + b"x" * 3000 + b'"}'):
+        for word in (
+            b"\xff\x00",
+            b"[]",
+            b'"x"',
+            b'{"ask": ["reload"]}',
+            b'{"ask": "' + b"x" * 3000 + b'"}',
+            b"[" * 4000,
+        ):
             answer = eventually(lambda w=word: asked(path, w), within_s=10, why="it should answer")
             assert json.loads(answer)["ok"] is False
         for client in silent:
@@ -164,6 +171,24 @@ def test_what_a_killed_server_left_does_not_stand_in_the_way(flow: Path, tmp_pat
         server.ready()
         assert command("status", pidfile).returncode == 0
         assert server.stop() == 0
+
+
+def test_of_two_servers_with_one_pidfile_the_later_one_has_it_all(flow: Path, tmp_path: Path) -> None:
+    """Who reloads by the pid file reaches the server that it names, and the first one ends without taking it along."""
+    pid = tmp_path / "pid"
+    with instance(flow, f"--pidfile={pid}") as first:
+        first.ready()
+        (tmp_path / "second").mkdir()
+        with instance(write_flow(tmp_path / "second" / "flow"), f"--pidfile={pid}") as second:
+            second.ready()
+            assert "the pid file is that of another server, which runs on" in second.log()
+            assert command("reload", f"--pidfile={pid}").returncode == 0
+            assert pid.read_text() == f"{second.master}\n"
+            assert "generation 2" in second.log() and "generation 2" not in first.log()
+            assert first.stop() == 0
+            assert command("status", f"--pidfile={pid}").returncode == 0
+            assert second.stop() == 0
+            assert list(tmp_path.glob("pid*")) == []
 
 
 def test_a_folder_that_is_somebody_elses_is_not_used(flow: Path, runtime: Path) -> None:
