@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ from pfserve.worker.lifeline import hold_standard_descriptors, obey_channel_only
 
 _STANDARD = (0, 1, 2)
 
+_log = logging.getLogger("pfserve")
+
 
 def take_in(load: Callable[[], Plan], flow: str) -> Plan:
     """Import and compile the flow with ``load``, whatever its code does meanwhile.
@@ -25,8 +28,14 @@ def take_in(load: Callable[[], Plan], flow: str) -> Plan:
         CompileError: the flow has mistakes, or its code ends the process or raises on import.
     """
     try:
+        before = _open_sockets()
         with _everything_restored():
-            return load()
+            plan = load()
+        if before - _open_sockets():
+            problem = "the flow's code closed descriptors that it had not opened, while it was imported"
+            _log.critical("%s", problem)  # the channel by which the error travels may be one of them
+            raise CompileError([Diagnostic(flow, 0, problem)])
+        return plan
     except SystemExit as leaving:
         problem = f"the flow's code called sys.exit({leaving.code!r}) while it was imported"
     except KeyboardInterrupt:
@@ -60,6 +69,23 @@ def _everything_restored() -> Iterator[None]:
         os.chdir(folder)
 
 
+def _open_sockets() -> set[tuple[str, str]]:
+    """The sockets of this process, by descriptor: when code is taken in, they are all our own."""
+    found = set()
+    for descriptor in _names_in("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # that of the listing itself
+            found.add((descriptor, os.readlink(f"/proc/self/fd/{descriptor}")))
+    return {(descriptor, target) for descriptor, target in found if target.startswith("socket:")}
+
+
+def _names_in(folder: str) -> list[str]:
+    """What is in the folder; nothing where there is none, as in a jail without ``/proc``."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
 def _existing_folder() -> str:
     """The current folder. Where that has been deleted, the root is made the current one: code runs from somewhere."""
     try:
@@ -90,7 +116,7 @@ def why_unshareable() -> str:
 
 def native_threads() -> int:
     """How many threads of this process Python does not know, such as those of numpy's pool. They are harmless."""
-    return max(0, len(os.listdir("/proc/self/task")) - len(sys._current_frames()))
+    return max(0, len(_names_in("/proc/self/task")) - len(sys._current_frames()))
 
 
 def _names_of_other_threads() -> list[str]:

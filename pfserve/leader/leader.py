@@ -25,10 +25,10 @@ from pfserve.leader.roster import Patience, Phase, Roster
 from pfserve.plan import Plan
 from pfserve.region import Page, Region
 from pfserve.worker.bell import Bell
-from pfserve.worker.channel import Channel, channel_pair
+from pfserve.worker.channel import Channel
 from pfserve.worker.duty import Duty
 from pfserve.worker.inbox import Inbox, hand_over
-from pfserve.worker.lifeline import STACK_SIGNAL, Closable, fork_child
+from pfserve.worker.lifeline import STACK_SIGNAL, Closable, fork_on_channel
 from pfserve.worker.mailbox import Mailbox
 from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Replace, Retire, TryAgain, Unshareable, Waits
 
@@ -269,19 +269,15 @@ class Leader:
 
     def _spawn(self, seat: int) -> None:
         region = self._post.region
-        ours, theirs = channel_pair()
         region.occupy(seat, self._post.generation)
         others = [hand.channel for hand in self._hands.values()]
-        not_yours: list[Closable] = [self._post.channel, self._bell, ours, *others]
+        not_yours: list[Closable] = [self._post.channel, self._bell, *others]
         try:
-            pid = fork_child(lambda: self._live(seat, theirs), not_yours=not_yours)
+            pid, ours = fork_on_channel(lambda theirs: self._live(seat, theirs), not_yours=not_yours)
         except OSError as problem:
-            ours.close()
             region.vacate(seat)
             self._events.append(p.Exited(seat, f"could not be forked: {problem.strerror}"))
             return
-        finally:
-            theirs.close()
         region.pids[seat] = pid
         self._page(seat).count_start()
         self._hands[seat] = _Hand(seat, pid, ours)

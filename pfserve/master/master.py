@@ -32,13 +32,13 @@ from pfserve.region.watch import HeldLockWatch
 from pfserve.telemetry.admin import Admin
 from pfserve.telemetry.vitals import Vitals
 from pfserve.worker.bell import Bell
-from pfserve.worker.channel import Channel, channel_pair
+from pfserve.worker.channel import Channel
 from pfserve.worker.inbox import Inbox, hand_over
 from pfserve.worker.lifeline import (
     STACK_SIGNAL,
     Closable,
     adopt_orphans,
-    fork_child,
+    fork_on_channel,
 )
 from pfserve.worker.messages import Compiled, Drain, Ready, Retire
 
@@ -47,6 +47,7 @@ _NS = 1_000_000_000
 
 BLOCKS = 3  # of seats: a live generation, a new one, and one that still drains
 SPARE_SEATS = 2  # of a block: replacements that get ready beside the workers they replace
+OWN_DESCRIPTORS = 80
 BEAT_S = 0.5
 HELD_TOO_LONG_S = 1.0
 
@@ -63,6 +64,16 @@ class Sockets(NamedTuple):
 def block_size(config: ServeConfig) -> int:
     """How many seats a generation has."""
     return config.workers + SPARE_SEATS
+
+
+def descriptors_needed(workers: int) -> int:
+    """How many descriptors a worker must be allowed, the hungriest of all processes.
+
+    It holds both ends of an inbox for each seat of the instance, those of a mailbox for each of its generation, its
+    loop's and the standard ones. What is left is for connections, and for what the flow opens.
+    """
+    seats = workers + SPARE_SEATS
+    return 2 * BLOCKS * seats + 2 * seats + workers + OWN_DESCRIPTORS
 
 
 class Master:
@@ -296,31 +307,23 @@ class Master:
         self._control.begin_reload()
         size = block_size(self._config)
         seats = range(block * size, (block + 1) * size)
-        ours, theirs = channel_pair()
-        post = Post(
-            self._config,
-            self._region,
-            self._listeners,
-            self._inboxes,
-            theirs,
-            generation,
-            seats,
-            preload,
-            may_wait=not self._generations.serves,
-        )
+        may_wait = not self._generations.serves
         others: list[Closable] = [self._bell, self._control, self._watchman, *self._admin_listeners, *self._channels()]
         started_s = time.monotonic() if generation > 1 else self._started_s
         self._reigns[generation] = reign = Reign(generation, block, seats, started_s)
+
+        def lead(channel: Channel) -> int:
+            config, region, listeners, inboxes = self._config, self._region, self._listeners, self._inboxes
+            return self._lead(
+                Post(config, region, listeners, inboxes, channel, generation, seats, preload, may_wait=may_wait)
+            )
+
         try:
-            reign.pid = fork_child(lambda: self._lead(post), not_yours=[ours, *others])
+            reign.pid, reign.channel = fork_on_channel(lead, not_yours=others)
         except OSError as problem:
-            ours.close()
             self._events.append(p.LeaderExited(generation, f"could not be forked: {problem.strerror}"))
             return
-        finally:
-            theirs.close()
-        reign.channel = ours
-        self._bell.watch(ours)
+        self._bell.watch(reign.channel)
         _log.info("%s: started", self._name(generation))
 
     def _answer_reload(self, action: p.RefuseReload | p.PostponeReload | p.EndReload) -> None:

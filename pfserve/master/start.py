@@ -7,9 +7,10 @@ import socket
 import time
 
 from pfserve.config import ServeConfig
+from pfserve.errors import ConfigError
 from pfserve.leader import lead
 from pfserve.master.listeners import bind, bind_admin
-from pfserve.master.master import BLOCKS, BootLeader, Master, Sockets, block_size
+from pfserve.master.master import BLOCKS, BootLeader, Master, Sockets, block_size, descriptors_needed
 from pfserve.master.pidfile import pidfile
 from pfserve.master.unix_socket import UnixSocket
 from pfserve.region import Region
@@ -24,13 +25,13 @@ def run_master(config: ServeConfig, boot_leader: BootLeader = lead) -> int:
 
     Raises:
         PortError: an address cannot be bound.
-        ConfigError: the pid file cannot be written.
+        ConfigError: the pid file cannot be written, or so many workers need more open files than are allowed.
         BootError: this machine's C library lacks the lock of the shared region.
     """
     started_s = time.monotonic()
     hold_standard_descriptors()
-    raise_descriptor_limit()
     _open_log(config)
+    _check_descriptors(config, raise_descriptor_limit())
     unix = UnixSocket(config.uds, _origin(config, "uds"))
     listeners = _bind(config, unix)
     is_default = _origin(config, "admin_port") == "default"
@@ -41,6 +42,12 @@ def run_master(config: ServeConfig, boot_leader: BootLeader = lead) -> int:
             return Master(config, sockets, region, boot_leader, started_s).run()
     finally:
         unix.remove()
+
+
+def _check_descriptors(config: ServeConfig, allowed: int) -> None:
+    if (needed := descriptors_needed(config.workers)) > allowed:
+        problem = f"need {needed} open files; {allowed} are allowed (ulimit -n, or docker's --ulimit nofile)"
+        raise ConfigError("workers", config.workers, _origin(config, "workers"), problem)
 
 
 def _bind(config: ServeConfig, unix: UnixSocket) -> tuple[socket.socket, ...]:

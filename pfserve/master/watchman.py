@@ -11,8 +11,8 @@ from pfserve.config import ServeConfig
 from pfserve.leader import describe_exit
 from pfserve.monitor import Watch, watch
 from pfserve.region import Fact, Region
-from pfserve.worker.channel import Channel, channel_pair
-from pfserve.worker.lifeline import Closable, fork_child
+from pfserve.worker.channel import Channel
+from pfserve.worker.lifeline import Closable, fork_on_channel
 
 _log = logging.getLogger("pfserve")
 
@@ -61,18 +61,13 @@ class Watchman:
         """Fork a monitor if one is due. ``not_yours`` is what it must not keep."""
         if not self._listeners or self.pid or now_s < self._fork_at_s:
             return
-        ours, theirs = channel_pair()
-        post = Watch(self._config, self._region, self._listeners, theirs)
         try:
-            self.pid = fork_child(lambda: self._live(post), not_yours=[ours, *not_yours])
+            self.pid, self._channel = fork_on_channel(self._live, not_yours=not_yours)
         except OSError as problem:
-            ours.close()
             _log.warning("no monitor could be forked: %s", problem.strerror)
             self._fork_at_s = now_s + LONGEST_PAUSE_S
             return
-        finally:
-            theirs.close()
-        self._channel, self._born_s = ours, now_s
+        self._born_s = now_s
         self._region.ledger.facts[Fact.MONITOR_PID] = self.pid
 
     def note_exit(self, pid: int, status: int) -> None:
@@ -98,6 +93,6 @@ class Watchman:
             self._channel.close()
             self._channel = None
 
-    def _live(self, post: Watch) -> int:
+    def _live(self, channel: Channel) -> int:
         self._region.lock.on_stuck = None
-        return self._boot(post)
+        return self._boot(Watch(self._config, self._region, self._listeners, channel))

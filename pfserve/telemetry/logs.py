@@ -20,6 +20,7 @@ DATE_PATTERN = "%Y-%m-%d %H:%M:%S %z"
 
 _SECRET = re.compile(r"((?:sig|key)=)[^\s;&]+")
 _STDOUT = 1
+_OURS = logging.Manager(logging.root)
 
 
 def configure(format: str, level: str, *, pattern: str = "", date_pattern: str = "") -> None:
@@ -38,10 +39,14 @@ def configure(format: str, level: str, *, pattern: str = "", date_pattern: str =
 
 
 def revive() -> None:
-    """Undo what ``logging.config`` does to loggers that it does not know: user code that calls it disables ours."""
+    """Undo what ``logging.config`` and ``logging.disable`` do to our loggers: user code that calls them means its own.
+
+    What ``logging.disable`` has said counts for loggers of the root's manager; ours have another one from here on.
+    """
     for name, logger in logging.root.manager.loggerDict.items():
         if isinstance(logger, logging.Logger) and f"{name}.".startswith(f"{LOGGER}."):
             logger.disabled = False
+            logger.manager = _OURS
 
 
 def scrub(text: str) -> str:

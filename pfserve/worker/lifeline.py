@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import NoReturn, Protocol
 
+from pfserve.worker.channel import Channel, channel_pair
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _STDERR = 2
@@ -53,6 +55,22 @@ def fork_child(body: Callable[[], int], *, not_yours: Iterable[Closable]) -> int
     return pid
 
 
+def fork_on_channel(body: Callable[[Channel], int], *, not_yours: Iterable[Closable]) -> tuple[int, Channel]:
+    """Fork a child that is given its end of a new channel; give its pid and our end. Never returns in the child.
+
+    Raises:
+        OSError: the kernel refuses another process, or another descriptor.
+    """
+    ours, theirs = channel_pair()
+    try:
+        return fork_child(lambda: body(theirs), not_yours=[ours, *not_yours]), ours
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+
+
 def hold_standard_descriptors() -> None:
     """Open what our starter has closed of 0, 1 and 2: what is opened next would take their numbers, and get our log."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
@@ -60,11 +78,16 @@ def hold_standard_descriptors() -> None:
     os.close(descriptor)
 
 
-def raise_descriptor_limit() -> None:
-    """Open as many descriptors as the hard limit lets: the soft one, 1024 by default, is meant for select()."""
+def raise_descriptor_limit() -> int:
+    """Open as many descriptors as the hard limit lets: the soft one, 1024 by default, is meant for select().
+
+    Gives how many that are.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # a hard limit that the kernel would not grant anew
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if allowed == resource.RLIM_INFINITY else allowed
 
 
 def obey_channel_only() -> None:

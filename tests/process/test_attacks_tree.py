@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from eventually import eventually
-from instance import Instance, children, instance, write_flow
+from instance import Instance, children, imported_by, instance, write_flow
 from pfserve.errors import ConfigError
 from pfserve.leader import describe_exit
+from pfserve.master.master import descriptors_needed
 from pfserve.master.pidfile import pidfile
 
 REAL_TIME_SIGNAL = 40
@@ -127,6 +129,40 @@ def test_a_full_disk_for_the_pidfile_is_told(flow: Path, tmp_path: Path) -> None
         assert f"pidfile = '{pid}' (from flag --pidfile): cannot be written: No space left on device" in server.log()
 
 
+@pytest.mark.skipif(
+    subprocess.run([*OWN_MOUNTS, "true"], capture_output=True, check=False).returncode != 0, reason="unmounts /proc"
+)
+def test_it_serves_without_proc(flow: Path) -> None:
+    """As in a jail. There is no control socket, and memory is not told."""
+    with instance(flow, wrapper=[*OWN_MOUNTS, "sh", "-c", 'umount -l /proc && exec "$@"', "sh"]) as server:
+        assert server.ready().ask()[0] == 200
+        server.signal(signal.SIGHUP)
+        assert server.ready(generation=2).ask()[0] == 200
+        assert server.stop() == 0
+        assert "Traceback" not in server.log()
+
+
+def test_too_few_open_files_are_told_before_anything_is_imported(flow: Path) -> None:
+    with instance(flow, wrapper=["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]) as server:
+        assert server.exit_code() == 2
+        assert re.search(r"workers = 2 \(from flag --workers\): need \d+ open files; 64 are allowed", server.log())
+        assert "Traceback" not in server.log()
+        assert not imported_by(flow)
+
+
+def test_the_open_files_that_are_asked_for_are_enough(flow: Path) -> None:
+    """As many workers as make their inboxes weigh: all of them serve, and a reload finds its descriptors, too."""
+    needed, workers = descriptors_needed(12), "--workers=12"
+    with instance(flow, workers, wrapper=["sh", "-c", f'ulimit -n {needed}; exec "$@"', "sh"]) as server:
+        for generation in (1, 2):
+            ready = f"generation {generation}: 12 workers ready"
+            eventually(lambda ready=ready: ready in server.log(), within_s=20, why="all should get ready")
+            assert server.ask()[0] == 200
+            server.signal(signal.SIGHUP)
+        assert server.stop() == 0
+        assert "Too many open files" not in server.log()
+
+
 # -- user code that spoils its process on import
 
 
@@ -137,6 +173,7 @@ SPOILERS = {
     "has no sys.stdout": "sys.stdout = sys.stderr = None\n",
     "has a sys.stdout of its own": "class Pipe:\n    pass\nsys.stdout = Pipe()\n",
     "configures logging": "import logging.config\nlogging.config.dictConfig({'version': 1})\n",
+    "disables logging": "import logging\nlogging.disable(logging.CRITICAL)\n",
 }
 
 
@@ -152,6 +189,15 @@ def test_what_user_code_does_to_its_process(name: str, tmp_path: Path) -> None:
         eventually(lambda: len(set(server.workers()) - {victim}) == 2, within_s=5, why="the worker should be replaced")
         assert server.ask()[0] == 200
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize("flags", [(), ("--no-preload",)])
+def test_code_that_closes_what_it_has_not_opened_is_told(flags: tuple[str, ...], tmp_path: Path) -> None:
+    """As daemons do. The tree hangs on those descriptors."""
+    with instance(write_flow(tmp_path / "flow", "os.closerange(3, 1000)\n"), *flags) as server:
+        assert server.exit_code() != 0
+        assert "the flow's code closed descriptors that it had not opened" in server.log()
+        assert "Traceback" not in server.log()
 
 
 @pytest.mark.parametrize(
