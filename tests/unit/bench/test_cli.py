@@ -4,8 +4,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from bench import cli
+from bench import against, cli, compare_command
 from bench.budgets import NUMBERS, judge
+from bench.change import Change, Outcome
 from bench.compare import Comparison
 from bench.part import Part
 from bench.series import Series
@@ -24,7 +25,7 @@ def run(monkeypatch, tmp_path):
             return Comparison({}, settings.rounds, settings.seconds, {"P2": Part((), (verdict,))})
 
         run = invoke
-        monkeypatch.setattr(cli, "compare", compare)
+        monkeypatch.setattr(compare_command, "compare", compare)
         return CliRunner().invoke(cli.main, ["compare", "--examples", str(tmp_path), *args])
 
     return invoke
@@ -71,3 +72,57 @@ def test_the_given_interpreter_is_used_as_it_is(run, tmp_path):
     python.touch()
     run("--promptflow-python", str(python))
     assert run.asked[1].promptflow() == python
+
+
+# -- The gate --------------------------------------------------------------------------------------
+
+
+def change(outcome):
+    return Change("P2.p50", Series("pfserve / baseline", "p50", "x", (1.2,)), 0.0001, outcome)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"), [(Outcome.REGRESSED, 1), (Outcome.IMPROVED, 0), (Outcome.UNCHANGED, 0), (Outcome.TOO_FEW, 0)]
+)
+def test_only_a_regression_beside_another_version_is_exit_1(monkeypatch, tmp_path, outcome, code):
+    def fake(python, numbers, examples, rounds, seconds, *, say):
+        assert (tuple(numbers), rounds) == (against.NUMBERS, against.ROUNDS)
+        return against.Gate({}, rounds, seconds, (change(outcome),), (), ())
+
+    monkeypatch.setattr(against, "against", fake)
+    python = tmp_path / "python"
+    python.touch()
+    result = CliRunner().invoke(cli.main, ["compare", "--examples", str(tmp_path), "--against", str(python)])
+    assert result.exit_code == code
+    assert outcome.value in result.stdout
+
+
+def test_with_a_baseline_budgets_do_not_decide(run, tmp_path):
+    before = tmp_path / "before.json"
+    run("--json", str(before))
+    result = run("--baseline", str(before), p50_ms=100.0)
+    assert result.exit_code == 0
+    assert "MISSED" in result.stdout and "no regression is shown" in result.stdout
+    assert run.asked[1].rounds == against.ROUNDS
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--baseline", "no.json", "--against", "{here}"], "not both"),
+        (["--baseline", "no.json"], "no.json is not what compare --json writes"),
+        (["--against", "{here}", "--only", "P9"], "no such budget: P9"),
+    ],
+)
+def test_mistakes_of_a_gate_are_exit_2(run, tmp_path, args, told):
+    python = tmp_path / "python"
+    python.touch()
+    result = run(*(arg.replace("{here}", str(python)) for arg in args))
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+def test_with_a_gate_what_could_not_be_measured_is_no_regression(run, tmp_path):
+    before = tmp_path / "before.json"
+    run("--json", str(before))
+    assert run("--baseline", str(before), problem=RuntimeError("no wrk")).exit_code == 2
