@@ -100,7 +100,7 @@ def against(python: Path, numbers: Sequence[str], examples: Path, rounds: int, s
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         facts = {**machine.facts(), "this": _which(Path(sys.executable), home), BASELINE: _which(python, home)}
         helpers = [stack.enter_context(stub_model(home, latency_ms=0))] if "P13" in numbers else []
-        matches = [match for number in numbers for match in _matches(number, home, examples)]
+        matches = [_in(home, match) for number in numbers for match in _matches(number, home, examples)]
         held = [(match, _play(match, python, rounds, seconds, helpers=helpers, say=say)) for match in matches]
     level = MISTAKEN / sum(len(match.quantities) for match in matches)
     changes = [change for match, runs in held for change in changes_of(match, runs, level)]
@@ -117,6 +117,11 @@ def _which(python: Path, home: Path) -> str:
     if done.returncode != 0:
         raise Mistake(f"{python} has no pfserve: {done.stderr.strip().rpartition(chr(10))[2]}")
     return done.stdout.strip()
+
+
+def _in(home: Path, match: Match) -> Match:
+    """In a folder that has no pfserve of its own, which would be served instead of what is installed."""
+    return msgspec.structs.replace(match, launch=msgspec.structs.replace(match.launch, folder=str(home)))
 
 
 def _matches(number: str, home: Path, examples: Path) -> list[Match]:
@@ -160,9 +165,9 @@ def _play(match: Match, python: Path, rounds: int, seconds: int, *, helpers: Seq
 
 
 def _here(launch: Launch, python: Path, system: str) -> Launch:
-    """The same by another interpreter, in a folder without a pfserve of its own, with an admin port of its own."""
+    """The same by another interpreter, with an admin port of its own."""
     argv = (str(python), *launch.argv[1:], "--admin-port", str(free_port()))
-    return msgspec.structs.replace(launch, argv=argv, system=system, folder=tempfile.gettempdir())
+    return msgspec.structs.replace(launch, argv=argv, system=system)
 
 
 def _round(order: Sequence[Launch], match: Match, load: Load, helpers: Sequence[Server]) -> dict[str, Run]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -18,7 +18,7 @@ from .report_command import json
 from .schedule import Closed, Load, Open, Spacing, Span, Think
 from .schedule.shape import parse as parse_rate
 from .schedule.trace import read as read_trace
-from .trial import Summary, Trial, page, run, summarise
+from .trial import Keeping, Promise, Summary, Trial, keeping, page, run, summarise
 from .workload import from_file
 from .workload.template import Template
 
@@ -93,9 +93,10 @@ class Length(click.ParamType[float]):
 @click.option("--ready-within", type=Length(), default="30s", show_default=True, help="Wait so long for the target.")
 @click.option("--generators", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that send.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--slo", "promises", multiple=True, metavar="'p95<2s'", help="Exit 1 unless it is kept. Repeatable.")
 @click.option("--out", type=_FILE, default=Path("trials"), show_default=True, help="Folder of the record.")
 @click.option("--format", "kind", type=click.Choice(list(_PAGES)), default="text", show_default=True)
-def run_command(*, kind: str, **options: object) -> None:
+def run_command(*, kind: str, promises: tuple[str, ...], **options: object) -> None:
     """Load URL, or a server that is started for it, and report.
 
     \b
@@ -108,23 +109,30 @@ def run_command(*, kind: str, **options: object) -> None:
     {{random.choice a b}}.
     Everything is recorded to one file; pfserve-bench report FILE makes every figure again.
 
-    Exits 0 if the trial is whole and can be believed, 1 if not, 2 if something has to be mended first.
+    --slo 'p95<2s': of all requests 95 % are answered well within 2 s; one that is refused or fails is not.
+
+    Exits 0 if the trial is whole, can be believed and keeps every --slo, 1 if not, 2 if something has to be mended
+    first.
     """  # noqa: D301
     try:
+        wanted = [Promise.parse(text) for text in promises]
         with tempfile.TemporaryDirectory(prefix="pfserve-bench-") as home:
             trial = _trial(home=Path(home), **options)  # type: ignore[arg-type]
             record = run(trial, functools.partial(click.echo, err=True))
         summary = summarise(read(record))
+        keepings = [keeping(read(record), promise) for promise in wanted]
     except Mistake as mistake:
         raise click.UsageError(str(mistake)) from mistake
     except (RuntimeError, DiskProblem) as problem:
         raise click.ClickException(str(problem)) from problem
-    _show(summary, kind)
+    _show(summary, keepings, kind)
 
 
-def _show(summary: Summary, kind: str) -> None:
+def _show(summary: Summary, keepings: Sequence[Keeping], kind: str) -> None:
     click.echo(_PAGES[kind](summary), nl=False)
-    sys.exit(0 if summary.complete and not summary.voids else 1)
+    for found in keepings:
+        click.echo(str(found), err=True)
+    sys.exit(0 if summary.complete and not summary.voids and all(found.is_kept for found in keepings) else 1)
 
 
 def _trial(

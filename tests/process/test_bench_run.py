@@ -119,6 +119,20 @@ def test_a_server_that_stalls_shows_in_the_times_from_the_intended_start(load):
     assert summary["service"]["percentiles_s"]["99"] < 0.25
 
 
+@pytest.mark.parametrize(("slo", "code", "told"), [("p50<20s", 0, "kept"), ("p50<1ms", 1, "BROKEN")])
+def test_a_promise_decides_the_exit_code(load, slo, code, told):
+    def act(peer, request):
+        time.sleep(0.01)
+        peer.sendall(OK)
+        return True
+
+    with puppet(act) as server:
+        run = load(server.url, *DATA, "--users", "1", "--count", "20", "--slo", slo)
+        exit_code, summary = run.finish()
+    assert f"{slo}: {told}, " in run.stderr.decode()
+    assert exit_code == code or (summary["voids"] and exit_code == 1)
+
+
 def test_more_than_a_generator_can_do_voids_the_trial(load):
     """A million a second: it is late, says so, and still reads the answers meanwhile."""
     with load_null() as url:
