@@ -1,26 +1,17 @@
-"""Which of the packages that a flow asks for are not installed. Nothing is installed here, and nothing imported."""
+"""What a flow's requirements files ask for, line by line. Nothing is installed here."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 from pfserve.compiler.findings import Findings
 from pfserve.flow import FlowFile, SourceSpan
 
 _USUAL = "requirements.txt"
-_PROVIDED = frozenset(  # by pfserve itself, in any version
-    {
-        *("promptflow", "promptflow-core", "promptflow-devkit", "promptflow-tracing", "promptflow-tools"),
-        *("promptflow-azure", "promptflow-recording"),
-    }
-)
 _FILES_DEEP = 10
 _OPTION = re.compile(r"\s--[a-z][a-z-]*.*$")  # of one requirement: hashes, config settings
 _OTHER_FILE = re.compile(r"(?:-r|--requirement)[\s=]*(.+)")
@@ -37,6 +28,8 @@ def check_requirements(source: FlowFile, findings: Findings) -> None:
     """Warn of every requirement that this environment does not meet: what is wanted, and what is installed."""
     for file, span in _files(source, findings):
         for line in read_requirements(file, source.shown(file), findings, span):
+            from pfserve.compiler.unmet import unmet  # takes long to import: only where there is a requirement
+
             if problem := unmet(line.text):
                 findings.warning(line.span, problem)
 
@@ -87,52 +80,3 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         joined = ""
     if joined.strip():
         yield first, joined.strip()
-
-
-def unmet(text: str) -> str:
-    """What is wrong with a requirement here; nothing if it is met, does not count here, or is a path or URL alone."""
-    if _is_place(text):
-        return ""
-    try:
-        wanted = Requirement(text)
-    except InvalidRequirement:
-        return f"'{text}' is no requirement that can be read, and is not checked"
-    if not _counts(wanted) or canonicalize_name(wanted.name) in _PROVIDED:
-        return ""
-    if problem := _problem(wanted):
-        return f"the requirement '{text}' is not met: {problem}"
-    return ""
-
-
-def _problem(wanted: Requirement) -> str:
-    try:
-        installed = metadata.version(wanted.name)
-    except metadata.PackageNotFoundError:
-        return f"{wanted.name} is not installed"
-    if wanted.specifier and not wanted.specifier.contains(installed, prereleases=True):
-        return f"{wanted.name} {installed} is installed"
-    lacking = ", ".join(sorted(set(_lacking_extras(wanted))))
-    return f"of its extras {lacking} is not installed" if lacking else ""
-
-
-def _is_place(text: str) -> bool:
-    return "@" not in text and (
-        "://" in text or text.startswith((".", "/")) or text.endswith((".whl", ".zip", ".tar.gz"))
-    )
-
-
-def _counts(wanted: Requirement, extra: str = "") -> bool:
-    return wanted.marker is None or wanted.marker.evaluate({"extra": extra})
-
-
-def _lacking_extras(wanted: Requirement) -> Iterator[str]:
-    """The packages that the extras of an installed package bring, as far as they are missing."""
-    for text in metadata.requires(wanted.name) or () if wanted.extras else ():
-        needed = Requirement(text)
-        if needed.marker is None or _counts(needed):
-            continue  # needed by the package itself, without any extra
-        if any(_counts(needed, extra) for extra in wanted.extras):
-            try:
-                metadata.version(needed.name)
-            except metadata.PackageNotFoundError:
-                yield needed.name

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pfserve.compiler.findings import Findings
-from pfserve.compiler.requirements import read_requirements, unmet
+from pfserve.compiler.requirements import read_requirements
+from pfserve.compiler.unmet import unmet
 from pfserve.errors import CompileError
 from pfserve.flow import SourceSpan
 from unit.compiler.conftest import Flows
