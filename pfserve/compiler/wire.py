@@ -115,7 +115,7 @@ class _Wirer:
                 warn_of_path(reference, given.span, self._findings)
             if reference is not None:
                 yield given.name, reference
-            elif given.is_given:
+            elif given.is_given or loaded.kind is StepKind.PROMPT:  # whose templates see null, as None
                 yield given.name, Literal(self._literal(loaded, given))
         for name, value in loaded.constants.items():
             yield name, Literal(value)

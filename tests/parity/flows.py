@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parity.details import DETAILS
 from parity.functions import FLEX
 from parity.graphs import GRAPH, REFUSED
 from parity.models import MODELS
@@ -10,4 +11,16 @@ from parity.requests_and_answers import ANSWER_FORMS, OUTCOMES, REQUESTS
 from parity.tools import TOOL_FLOWS
 from parity.users import USERS
 
-FLOWS = [*REQUESTS, *OUTCOMES, *ANSWER_FORMS, *GRAPH, *REFUSED, *MODELS, *FLEX, *PROMPTIES, *TOOL_FLOWS, *USERS]
+FLOWS = [
+    *REQUESTS,
+    *OUTCOMES,
+    *ANSWER_FORMS,
+    *GRAPH,
+    *REFUSED,
+    *MODELS,
+    *FLEX,
+    *PROMPTIES,
+    *TOOL_FLOWS,
+    *USERS,
+    *DETAILS,
+]

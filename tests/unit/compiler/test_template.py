@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pfserve.compiler.template import compile_template, template_environment, template_variables
 from pfserve.errors import UserError
+from unit.compiler.conftest import Flows
 
 
 class Sub(str):
@@ -108,3 +109,13 @@ def test_renderings_do_not_touch_each_other() -> None:
 
 def test_variables_are_those_from_outside() -> None:
     assert template_variables(template_environment(True), "{% set x = 1 %}{{ x }}{{ y }}{{ z.w }}") == {"y", "z"}
+
+
+def test_a_prompt_gets_null_where_a_python_node_gets_its_default(flows: Flows) -> None:
+    """promptflow drops nulls of tools only; a template prints ``None``."""
+    node = "- {name: %s, type: %s, source: {type: code, path: %s}, inputs: {x: null, y: ''}}\n"
+    document = "nodes:\n" + node % ("p", "prompt", "p.jinja2") + node % ("q", "python", "q.py")
+    code = "from house import tool\n@tool\ndef q(x=1, y=2):\n    return x\n"
+    plan = flows.compile({"flow.dag.yaml": document, "p.jinja2": "{{ x }}", "q.py": code})
+    assert [[argument.name for argument in step.arguments] for step in plan.steps] == [["x", "y"], []]
+    assert plan.literals == (None, "")
