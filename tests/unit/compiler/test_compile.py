@@ -213,7 +213,7 @@ def test_an_empty_literal_leaves_the_parameter_its_default(flows: Flows, empty: 
 def test_a_prompts_literals_stay_as_they_are(flows: Flows) -> None:
     nodes = node("a", "n: '12', l: [1], b: true, e: '', z: null", "a.jinja2", "type: prompt")
     plan = flows.compile({"flow.dag.yaml": flow(nodes), "a.jinja2": "{{n + 'x'}} {{l}} {{b}} [{{e}}{{z}}]\n"})
-    assert run(plan) == {"out": "12x [1] True []\n"}
+    assert run(plan) == {"out": "12x [1] True [None]\n"}
 
 
 def test_references_are_not_converted(flows: Flows) -> None:
