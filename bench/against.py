@@ -94,21 +94,30 @@ def against(python: Path, numbers: Sequence[str], examples: Path, rounds: int, s
 
     Raises:
         RuntimeError: a server does not start, answers wrongly or fails requests.
-        Mistake: the interpreter has no pfserve.
+        Mistake: the interpreter has no pfserve, or so few rounds could show nothing.
     """
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         facts = {**machine.facts(), "this": _which(Path(sys.executable), home), BASELINE: _which(python, home)}
         helpers = [stack.enter_context(stub_model(home, latency_ms=0))] if "P13" in numbers else []
         matches = [_in(home, match) for number in numbers for match in _matches(number, home, examples)]
+        lines = sum(len(match.quantities) for match in matches)
+        if rounds < (least := least_rounds(lines)):
+            raise Mistake(
+                f"--rounds {rounds} can show nothing of {lines} lines: at least {least}, or fewer lines by --only"
+            )
         held = [(match, _play(match, python, rounds, seconds, helpers=helpers, say=say)) for match in matches]
-    level = MISTAKEN / sum(len(match.quantities) for match in matches)
-    changes = [change for match, runs in held for change in changes_of(match, runs, level)]
+    changes = [change for match, runs in held for change in changes_of(match, runs, MISTAKEN / lines)]
     series = [
         series for match, runs in held for quantity in match.quantities for series in _pair(match, runs, quantity)
     ]
     doubts = [doubt for match, runs in held for doubt in doubts_of(match, runs)]
     return Gate(facts, rounds, seconds, tuple(changes), tuple(series), tuple(doubts))
+
+
+def least_rounds(lines: int) -> int:
+    """How often a coin must show heads to convince, with so many coins."""
+    return math.ceil(math.log2(lines / MISTAKEN))
 
 
 def _which(python: Path, home: Path) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from . import against, systems
 from .baseline import beside, read_past
 from .budgets import NUMBERS
+from .change import Outcome
 from .changes_page import page, regressed
 from .compare import compare
 from .launches import VENV
@@ -99,6 +100,8 @@ def _budgets(numbers: Sequence[str], settings: Settings, json_file: Path | None,
         return 0 if comparison.met else 1
     found = beside(comparison, past)
     click.echo("\n" + page(past.machine, found.changes, found.left_out))
+    if all(change.outcome is Outcome.TOO_FEW for change in found.changes):
+        raise RuntimeError(f"nothing of {baseline} could be compared")
     return int(regressed(found.changes))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.against import ROUNDS, Match, Run, changes_of, doubts_of
+from bench.against import ROUNDS, Match, Run, changes_of, doubts_of, least_rounds
 from bench.change import MISTAKEN, Outcome
 from bench.contest import CPU_PER_REQUEST, P50, REQUESTS_PER_S, Sample
 from bench.server import Launch
@@ -33,6 +33,12 @@ def test_what_takes_a_tenth_longer_has_regressed_in_every_quantity():
     assert outcomes([run(1.12)] * ROUNDS, [run()] * ROUNDS) == dict.fromkeys(QUANTITIES, Outcome.REGRESSED)
     assert outcomes([run()] * ROUNDS, [run(1.12)] * ROUNDS) == dict.fromkeys(QUANTITIES, Outcome.IMPROVED)
     assert outcomes([run()] * ROUNDS, [run()] * ROUNDS) == dict.fromkeys(QUANTITIES, Outcome.UNCHANGED)
+
+
+def test_fewer_rounds_than_can_convince():
+    # 2 ** -7 is below 1 %; with 12 lines each has a twelfth of it.
+    assert [least_rounds(lines) for lines in (1, 12)] == [7, 11]
+    assert least_rounds(12) <= ROUNDS
 
 
 def test_a_stall_in_every_round_is_nobodys():

@@ -97,13 +97,34 @@ def test_only_a_regression_beside_another_version_is_exit_1(monkeypatch, tmp_pat
     assert outcome.value in result.stdout
 
 
-def test_with_a_baseline_budgets_do_not_decide(run, tmp_path):
+def comparison(figure):
+    verdict = judge("P1.async", Series("pfserve", "requests/s", "x", (figure,) * 15))
+    return Comparison({}, 15, 4, {"P1": Part((), (verdict,))})
+
+
+@pytest.mark.parametrize(("before", "now", "code"), [(0.5, 0.5, 0), (2.0, 1.5, 1)])
+def test_with_a_baseline_the_change_decides_and_not_the_budget(monkeypatch, tmp_path, before, now, code):
+    file = tmp_path / "before.json"
+    file.write_bytes(msgspec.json.encode(comparison(before)))
+    asked = []
+
+    def fake(numbers, settings, say):
+        asked.append(settings.rounds)
+        return comparison(now)
+
+    monkeypatch.setattr(compare_command, "compare", fake)
+    result = CliRunner().invoke(cli.main, ["compare", "--examples", str(tmp_path), "--baseline", str(file)])
+    assert result.exit_code == code
+    assert ("MISSED" in result.stdout) is (now < 0.9)
+    assert asked == [against.ROUNDS]
+
+
+def test_a_baseline_with_nothing_to_compare_is_exit_2(run, tmp_path):
     before = tmp_path / "before.json"
     run("--json", str(before))
-    result = run("--baseline", str(before), p50_ms=100.0)
-    assert result.exit_code == 0
-    assert "MISSED" in result.stdout and "no regression is shown" in result.stdout
-    assert run.asked[1].rounds == against.ROUNDS
+    result = run("--baseline", str(before))
+    assert result.exit_code == 2
+    assert "could be compared" in result.stderr
 
 
 @pytest.mark.parametrize(
