@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 import time
@@ -44,7 +45,7 @@ def reload_command(pidfile: str | None, port: int | None, timeout_s: float) -> N
 
     Exits with 0 when it does; with 1 and the reason when it does not: the old generation then goes on serving.
     """
-    _end_with(_ask("reload", socket_path(pidfile, port), timeout_s), "the new generation does not serve")
+    _end_with(_ask("reload", pidfile, port, timeout_s), "the new generation does not serve")
 
 
 @click.command("status")
@@ -57,7 +58,7 @@ def status_command(pidfile: str | None, port: int | None, as_json: bool) -> None
     """
     from pfserve.telemetry.status import status_table
 
-    answer = _ask("status", socket_path(pidfile, port), timeout_s=10.0)
+    answer = _ask("status", pidfile, port, timeout_s=10.0)
     document = answer.get("status")
     if not isinstance(document, dict):
         _end_with(answer, "the server gives no status")
@@ -66,23 +67,32 @@ def status_command(pidfile: str | None, port: int | None, as_json: bool) -> None
 
 
 def socket_path(pidfile: str | None, port: int | None) -> str:
-    """The control socket of the server that is meant: flags first, then the variables that ``serve`` reads."""
-    from pfserve.master.control_paths import beside, by_port
+    """The control socket of the server that is meant: flags first, then the variables that ``serve`` reads.
+
+    Raises:
+        NoServer: it would be in a folder that others may write to: whoever answers there need not be our server.
+    """
+    from pfserve.master.control_paths import beside, by_port, require_private
 
     variables = snapshot()
     if port is None and (pidfile or (pidfile := variables.get("PFSERVE_PIDFILE"))):
         return beside(pidfile)
-    return by_port(variables.get("XDG_RUNTIME_DIR", ""), port or _port_of(variables.get("PFSERVE_PORT", "")))
+    path = by_port(variables.get("XDG_RUNTIME_DIR", ""), port or _port_of(variables.get("PFSERVE_PORT", "")))
+    try:
+        require_private(os.path.dirname(path))
+    except OSError as problem:
+        raise NoServer(_nobody(path, problem)) from None
+    return path
 
 
 def _port_of(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and int(text) else _DEFAULT_PORT
 
 
-def _ask(what: str, path: str, timeout_s: float) -> dict[str, object]:
+def _ask(what: str, pidfile: str | None, port: int | None, timeout_s: float) -> dict[str, object]:
     """The final answer; what is told before goes to stderr."""
     try:
-        for message in messages(what, path, timeout_s):
+        for message in messages(what, socket_path(pidfile, port), timeout_s):
             if message.get("done"):
                 return message
             click.echo(f"pfserve: {message.get('tell')}", err=True)

@@ -66,7 +66,13 @@ def _in_folder(folder: Path) -> Path:
     if len(prompty) == 1:
         return prompty[0]
     problem = f"Have found neither flow.dag.yaml nor flow.flex.yaml in {folder}"
-    raise _mistake(folder, problem + (" and there are more than 1 prompty file." if prompty else ""))
+    raise _mistake(folder, problem + (" and there are more than 1 prompty file." if prompty else _guess(folder)))
+
+
+def _guess(folder: Path) -> str:
+    """The end of a message to somebody who named the folder above the flow's, such as that of a docker export."""
+    below = sorted({path.parent for name in _FLOW_FILES for path in folder.glob(f"*/{name}")})
+    return f"; did you mean {shown(below[0])}?" if below else ""
 
 
 def _mistake(path: Path, message: str) -> CompileError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -33,12 +35,20 @@ def make_private(folder: str) -> None:
     Raises:
         OSError: it cannot be made, or is somebody else's: who may write there could answer in the server's place.
     """
-    try:
+    with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
-    except FileExistsError:
-        found = os.lstat(folder)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
-            raise PermissionError(13, "is not a folder that only this user may enter", folder) from None
+    require_private(folder)
+
+
+def require_private(folder: str) -> None:
+    """See that the folder is its user's alone. Also who asks a server must: who is there may be somebody else.
+
+    Raises:
+        OSError: it is somebody else's, or there is none.
+    """
+    found = os.lstat(folder)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise PermissionError(errno.EACCES, "is not a folder that only this user may enter", folder)
 
 
 @contextmanager

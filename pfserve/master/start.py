@@ -7,7 +7,7 @@ import socket
 import time
 
 from pfserve.config import ServeConfig
-from pfserve.errors import ConfigError
+from pfserve.errors import ConfigError, PortError
 from pfserve.leader import lead
 from pfserve.master.listeners import bind, bind_admin
 from pfserve.master.master import BLOCKS, BootLeader, Master, Sockets, block_size, descriptors_needed
@@ -53,8 +53,15 @@ def _check_descriptors(config: ServeConfig, allowed: int) -> None:
 def _bind(config: ServeConfig, unix: UnixSocket) -> tuple[socket.socket, ...]:
     """The port, the Unix socket, or both. A Unix socket stands for the port, unless one was asked for too."""
     wants_port = not config.uds or _origin(config, "port") != "default"
-    by_port = bind(config.host, config.port) if wants_port else ()
+    by_port = _bind_port(config) if wants_port else ()
     return (*by_port, unix.bind()) if config.uds else by_port
+
+
+def _bind_port(config: ServeConfig) -> tuple[socket.socket, ...]:
+    try:
+        return bind(config.host, config.port)
+    except PortError as problem:
+        raise PortError(f"{problem} (--host and --port set where, or PFSERVE_HOST and PFSERVE_PORT)") from None
 
 
 def _open_log(config: ServeConfig) -> None:

@@ -197,4 +197,9 @@ def test_a_folder_that_is_somebody_elses_is_not_used(flow: Path, runtime: Path) 
     with instance(flow) as server:
         server.ready()
         assert "no control socket" in server.log() and "is not a folder that only this user may enter" in server.log()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as impostor:
+            impostor.bind(str(runtime / "pfserve" / f"port-{server.port}.control"))
+            impostor.listen()
+            done = command("reload", here(server))
+            assert done.returncode == 1 and "is not a folder that only this user may enter" in done.stderr
         assert server.stop() == 0

@@ -92,3 +92,14 @@ def test_pid_1_reaps_orphans_drains_and_exits_with_0(tmp_path: Path) -> None:
         assert server.exit_code() == 0
         assert request.result(1)[0] == 200
         assert not [pid for pid in everybody if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2])
+def test_pid_1_does_not_get_what_would_end_another_process(number: signal.Signals, tmp_path: Path) -> None:
+    flow = write_flow(tmp_path / "flow")
+    with instance(flow, wrapper=UNSHARE) as server:
+        master = init_of(server.ready())
+        os.kill(master, number)
+        assert server.ask()[0] == 200
+        os.kill(master, signal.SIGTERM)
+        assert server.exit_code() == 0

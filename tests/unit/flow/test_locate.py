@@ -57,6 +57,15 @@ def test_refused(tmp_path: Path, files: list[str], asked: str, message: str) -> 
     assert caught.value.exit_code == 3
 
 
+def test_the_folder_above_is_told_where_the_flow_is(tmp_path: Path) -> None:
+    """As in a docker export, which has the flow beside its connections."""
+    (tmp_path / "connections").mkdir()
+    (tmp_path / "flow").mkdir()
+    (tmp_path / "flow" / "flow.dag.yaml").touch()
+    with pytest.raises(CompileError, match=f"nor flow.flex.yaml in {tmp_path}; did you mean {tmp_path}/flow\\?$"):
+        locate_flow(tmp_path)
+
+
 def test_a_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "flow.dag.yaml").touch()
     monkeypatch.chdir(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pfserve.master.control_paths import beside, by_port, make_private, short
+from pfserve.master.control_paths import beside, by_port, make_private, require_private, short
 
 
 def test_where_it_is(tmp_path: Path) -> None:
@@ -24,6 +24,17 @@ def test_the_folder_is_private(tmp_path: Path) -> None:
     folder.chmod(0o755)
     with pytest.raises(PermissionError):
         make_private(str(folder))
+
+
+def test_who_asks_sees_whose_folder_it_is(tmp_path: Path) -> None:
+    """Anybody can make ``/tmp/pfserve-0`` before root does."""
+    with pytest.raises(FileNotFoundError):
+        require_private(str(tmp_path / "none"))
+    tmp_path.chmod(0o777)
+    with pytest.raises(PermissionError):
+        require_private(str(tmp_path))
+    tmp_path.chmod(0o700)
+    require_private(str(tmp_path))
 
 
 def test_a_link_to_a_folder_is_not_taken_for_one(tmp_path: Path) -> None:
