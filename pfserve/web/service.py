@@ -30,9 +30,10 @@ from pfserve.web.deadlines import Deadlines
 from pfserve.web.decode import Decoder
 from pfserve.web.encode import encode_error
 from pfserve.web.events import can_stream
-from pfserve.web.exchange import CUT, GONE, Exchange, Stage
+from pfserve.web.exchange import Exchange, Stage
 from pfserve.web.heads import JSON, Heads
 from pfserve.web.ids import RequestIds
+from pfserve.web.request_log import RequestLog
 from pfserve.web.routes import Answers, find, table
 from pfserve.web.score import Scoring
 from pfserve.web.state import BETWEEN, State
@@ -53,11 +54,9 @@ _LOOK_AGAIN_S = 1.0
 _GIVE_AGAIN_S = 0.05
 _OLDEST = 64  # requests that are looked at to tell when one will end
 _GIVEN_AT_ONCE = 200  # a move costs some 13 µs of the loop
-_NO_STATUS = {GONE: "gone", CUT: "cut"}
 _CANCELLED_BY_ITSELF = "The flow's code cancelled the request that it was running for."
 
 _log = logging.getLogger(__name__)
-_requests_log = logging.getLogger("pfserve.requests")
 
 
 class Service:
@@ -110,6 +109,7 @@ class Service:
         self._give_away: GiveAway | None = None
         self._connection_closed = connection_closed
         self._changed: asyncio.Event | None = None  # set while somebody waits for the end
+        self._log = RequestLog(loop.call_later)
         self._complaints = Complaints(clock)
         self._bodies = Bodies(limits, clock, self.deadlines.row)
         self._scoring = Scoring(
@@ -199,6 +199,7 @@ class Service:
             connection.abort()
         while self.connections:  # the transports tell within a turn or two of the loop; their requests are cancelled
             await asyncio.sleep(0)
+        self._log.flush()
         return dropped
 
     # -- For connections ---------------------------------------------------------------------------
@@ -256,7 +257,7 @@ class Service:
         else:
             self._page.count_other(status)
         if self.settings.access_log or took_s > self.settings.slow_s:
-            self._log_request(exchange, took_s)
+            self._log.add(exchange, took_s)
         elif status in (429, 503):
             self._complaints.say(status, "refused with %d: request %s", status, exchange.request_id)
         if self._changed is not None:
@@ -340,14 +341,3 @@ class Service:
         exchange.fail(
             SystemFailure(f"The server failed to serve this request; its log says why (request {exchange.request_id}).")
         )
-
-    def _log_request(self, exchange: Exchange, took_s: float) -> None:
-        status = _NO_STATUS.get(exchange.status) or str(exchange.status)
-        _requests_log.info(
-            "%s %s %s %.1f ms %s",
-            exchange.method, _loggable(exchange.message.path), status, took_s * 1000, exchange.request_id,
-        )  # fmt: skip
-
-
-def _loggable(path: str) -> str:
-    return path[:200].encode("ascii", "backslashreplace").decode()

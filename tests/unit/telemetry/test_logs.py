@@ -100,3 +100,33 @@ SCRUBBED = [
 @pytest.mark.parametrize(("text", "scrubbed"), SCRUBBED)
 def test_scrub(text: str, scrubbed: str):
     assert logs.scrub(text) == scrubbed
+
+
+def test_many_lines_are_told_by_one_write(log, capfd, monkeypatch):
+    configure("text", "INFO", date_pattern="%H:%M:%S")
+    writes = []
+    monkeypatch.setattr(os, "write", lambda _, text: writes.append(bytes(text)) or len(text))
+    monkeypatch.setenv("TZ", "UTC")
+    logs.tell("pfserve.some", [(0.0, "one ?key=abc"), (3601.5, "two"), (3601.9, "100 %s")])
+    assert writes == [
+        b"[00:00:00][pfserve.some][INFO] - one ?key=**data_scrubbed**\n"
+        b"[01:00:01][pfserve.some][INFO] - two\n"
+        b"[01:00:01][pfserve.some][INFO] - 100 %s\n"
+    ]
+
+
+def test_lines_told_together_have_their_own_times_in_json(log, capfd):
+    configure("json", "INFO")
+    logs.tell("pfserve.some", [(0.25, "one"), (1.5, "two")])
+    told = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [(line["time"], line["message"]) for line in told] == [
+        ("1970-01-01T00:00:00.250+00:00", "one"),
+        ("1970-01-01T00:00:01.500+00:00", "two"),
+    ]
+    assert {line["logger"] for line in told} == {"pfserve.some"}
+
+
+def test_nothing_is_told_above_its_level(log, capfd):
+    configure("text", "WARNING")
+    logs.tell("pfserve.some", [(0.0, "one")])
+    assert capfd.readouterr().out == ""
