@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from . import machine
+from .budgets import BUDGETS
 from .chains import chains
 from .coldstart import cold_start
 from .memory import memory
@@ -60,5 +61,13 @@ class Comparison(msgspec.Struct, frozen=True):
 def compare(numbers: Iterable[str], settings: Settings, say: Say) -> Comparison:
     """Measure the budgets of these numbers. Raises RuntimeError if a system does not start or answers wrongly."""
     facts = machine.facts()
-    parts = {number: MEASURES[number](settings, say) for number in numbers}
+    parts = {number: _measured(number, settings, say) for number in numbers}
     return Comparison(facts, settings.rounds, settings.seconds, parts)
+
+
+def _measured(number: str, settings: Settings, say: Say) -> Part:
+    """The part of a number, with a verdict on each of its lines."""
+    part = MEASURES[number](settings, say)
+    judged = {verdict.budget.key for verdict in part.verdicts}
+    assert judged == {budget.key for budget in BUDGETS if budget.number == number}, (number, judged)
+    return part

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.budgets import BUDGETS, NUMBERS, judge
-from bench.compare import MEASURES
+from bench.compare import MEASURES, compare
+from bench.part import Part, Settings
 from bench.series import Series, ratio, slope
 
 
@@ -62,3 +65,16 @@ def test_an_unknown_line_is_a_mistake():
 def test_every_line_has_a_key_of_its_own_and_somebody_who_measures_it():
     assert len({budget.key for budget in BUDGETS}) == len(BUDGETS)
     assert tuple(MEASURES) == NUMBERS
+
+
+def test_no_line_of_a_number_is_left_out(monkeypatch):
+    def measure(settings, say):
+        return Part((), (judge("P7.ready", series(0.4)), *more))
+
+    monkeypatch.setitem(MEASURES, "P7", measure)
+    settings = Settings(1, 1, Path(), Path)
+    more = [judge("P7.import", series(0.1))]
+    assert compare(["P7"], settings, print).met
+    more = []
+    with pytest.raises(AssertionError, match="P7"):
+        compare(["P7"], settings, print)

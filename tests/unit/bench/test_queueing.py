@@ -6,6 +6,7 @@ import statistics
 import pytest
 
 from bench.queueing import SERVICE_S, SLOTS, Cell, Waits, arrivals, doubts, simulated_waits
+from bench.systems import FLASK
 
 
 def test_one_queue_by_hand():
@@ -48,4 +49,6 @@ def test_what_cannot_be_believed_is_told():
     cell = Cell("pfserve", (4, 2), 0.8)
     assert doubts({cell: [Waits(0.01, 0.1, 0.0005, 0)]}) == []
     assert "2 requests failed" in doubts({cell: [Waits(0.01, 0.1, 0.0, 2)]})[0]
+    theirs = Cell(FLASK, cell.layout, cell.load)
+    assert doubts({theirs: [Waits(0.01, 0.1, 0.0, 2)]}) == []
     assert "4x2 at 80%" in doubts({cell: [Waits(0.01, 0.1, 0.004, 0)]})[0]
