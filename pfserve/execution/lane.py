@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar, cast
 
-from pfserve.errors import NotStarted
+from pfserve.errors import NotStarted, WorkerBootError
 from pfserve.values import exception_text
 
 T = TypeVar("T")
@@ -95,9 +95,17 @@ class ThreadLane:
         self._waking = False  # a wake-up of the loop is under way; threads set it, the loop clears it
 
     def start(self) -> None:
-        """Start the threads. Daemons: a hung one does not keep the process from exiting."""
-        for number in range(self.threads):
-            threading.Thread(target=self._serve, name=f"pfserve-lane-{number}", daemon=True).start()
+        """Start the threads. Daemons: a hung one does not keep the process from exiting.
+
+        Raises:
+            WorkerBootError: the system refuses one.
+        """
+        try:
+            for number in range(self.threads):
+                threading.Thread(target=self._serve, name=f"pfserve-lane-{number}", daemon=True).start()
+        except RuntimeError as problem:
+            reason = f"{problem} ({number} of {self.threads} run)"
+            raise WorkerBootError(f"{reason}; raise the limit of processes: ulimit -u, or the container's") from None
 
     def close(self) -> None:
         """Cancel what no thread has started, and let idle threads end. Waits for nobody."""

@@ -28,7 +28,7 @@ from pfserve.worker.bell import Bell
 from pfserve.worker.channel import Channel
 from pfserve.worker.duty import Duty
 from pfserve.worker.inbox import Inbox, hand_over
-from pfserve.worker.lifeline import STACK_SIGNAL, Closable, fork_on_channel
+from pfserve.worker.lifeline import STACK_SIGNAL, Closable, fork_on_channel, why_not_forked
 from pfserve.worker.mailbox import Mailbox
 from pfserve.worker.messages import BootFailed, Compiled, Drain, Ready, Replace, Retire, TryAgain, Unshareable, Waits
 
@@ -276,7 +276,7 @@ class Leader:
             pid, ours = fork_on_channel(lambda theirs: self._live(seat, theirs), not_yours=not_yours)
         except OSError as problem:
             region.vacate(seat)
-            self._events.append(p.Exited(seat, f"could not be forked: {problem.strerror}"))
+            self._events.append(p.Exited(seat, why_not_forked(problem)))
             return
         region.pids[seat] = pid
         self._page(seat).count_start()

@@ -78,6 +78,7 @@ class Terms(msgspec.Struct, frozen=True):
     dump_s: float = 0.5  # between asking for a stack and killing
     late_s: float = 1.5  # a drained leader may be so late before it is killed; it gives its workers less
     boot_late_s: float = 5.0  # a leader ends by itself when its workers are late; one that does not is killed
+    echo_s: float = 0.1  # within it a signal that comes twice is one: timeout(1) tells a process, then its group
     window_s: float = 60.0  # of the crash loop
     deaths: int = 5  # of leaders within the window
     backoff_s: float = 0.1  # before the second new leader within the window; doubles
@@ -125,6 +126,8 @@ class Generations:
         self._retried_s = 0.0
         self._again = False  # one more reload, once the one in progress is over
         self._stopping = False
+        self._stop_number = 0
+        self._stopped_s = 0.0
         self._reloading = False  # a reload was begun and its end is not told
         self._actions: list[Action] = []
         self._ended = False
@@ -179,8 +182,8 @@ class Generations:
 
     def _note(self, now_s: float, event: Event) -> None:  # noqa: C901 - one case an event
         match event:
-            case AskedStop():
-                self._note_stop(now_s)
+            case AskedStop(number):
+                self._note_stop(now_s, number)
             case AskedReload(client):
                 self._note_reload(client)
             case Compiled(number):
@@ -205,11 +208,13 @@ class Generations:
             case Emptied(number):
                 del self._all[number]
 
-    def _note_stop(self, now_s: float) -> None:
+    def _note_stop(self, now_s: float, number: int) -> None:
         if self._stopping:
-            self._kill_all(now_s, "asked to stop now")
+            if number != self._stop_number or now_s - self._stopped_s >= self._terms.echo_s:
+                self._kill_all(now_s, "asked to stop now")
             return
         self._stopping, self._wanted = True, None
+        self._stop_number, self._stopped_s = number, now_s
         self._end_reload(0, "the server was asked to stop")
         self._actions.append(BeginDrain())
         deadline_s = now_s + self._terms.grace_s

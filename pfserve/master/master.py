@@ -39,6 +39,7 @@ from pfserve.worker.lifeline import (
     Closable,
     adopt_orphans,
     fork_on_channel,
+    why_not_forked,
 )
 from pfserve.worker.messages import Compiled, Drain, Ready, Retire
 
@@ -153,7 +154,7 @@ class Master:
         timeout_s = min(BEAT_S, self._generations.wake_after_s(now_s), self._watchman.wake_after_s(now_s))
         for number in self._bell.wait(timeout_s):
             if number in (signal.SIGTERM, signal.SIGINT):
-                self._events.append(p.AskedStop())
+                self._events.append(p.AskedStop(number))
             elif number == signal.SIGHUP:
                 self._events.append(p.AskedReload())
 
@@ -321,7 +322,7 @@ class Master:
         try:
             reign.pid, reign.channel = fork_on_channel(lead, not_yours=others)
         except OSError as problem:
-            self._events.append(p.LeaderExited(generation, f"could not be forked: {problem.strerror}"))
+            self._events.append(p.LeaderExited(generation, why_not_forked(problem)))
             return
         self._bell.watch(reign.channel)
         _log.info("%s: started", self._name(generation))

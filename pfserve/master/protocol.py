@@ -12,6 +12,8 @@ from pfserve.worker import messages as m
 class AskedStop(msgspec.Struct, frozen=True):
     """SIGTERM or SIGINT. The second one means now."""
 
+    number: int = 0  # of the signal
+
 
 class AskedReload(msgspec.Struct, frozen=True):
     """SIGHUP, or a client of the control socket, whose number is then not 0."""

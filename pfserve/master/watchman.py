@@ -12,7 +12,7 @@ from pfserve.leader import describe_exit
 from pfserve.monitor import Watch, watch
 from pfserve.region import Fact, Region
 from pfserve.worker.channel import Channel
-from pfserve.worker.lifeline import Closable, fork_on_channel
+from pfserve.worker.lifeline import Closable, fork_on_channel, why_not_forked
 
 _log = logging.getLogger("pfserve")
 
@@ -64,7 +64,7 @@ class Watchman:
         try:
             self.pid, self._channel = fork_on_channel(self._live, not_yours=not_yours)
         except OSError as problem:
-            _log.warning("no monitor could be forked: %s", problem.strerror)
+            _log.warning("the monitor %s", why_not_forked(problem))
             self._fork_at_s = now_s + LONGEST_PAUSE_S
             return
         self._born_s = now_s

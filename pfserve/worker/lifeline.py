@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import faulthandler
 import logging
 import os
@@ -53,6 +54,12 @@ def fork_child(body: Callable[[], int], *, not_yours: Iterable[Closable]) -> int
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return pid
+
+
+def why_not_forked(problem: OSError) -> str:
+    """What :func:`fork_on_channel` raised, in words, with what to do about the most frequent one."""
+    hint = " (raise the limit of processes: ulimit -u, or the container's)" if problem.errno == errno.EAGAIN else ""
+    return f"could not be forked: {problem.strerror}{hint}"
 
 
 def fork_on_channel(body: Callable[[Channel], int], *, not_yours: Iterable[Closable]) -> tuple[int, Channel]:

@@ -161,6 +161,17 @@ def test_sigterm_lets_a_request_finish(flow: Path) -> None:
         assert request.result(1)[0] == 200
 
 
+def test_sigterm_that_comes_twice_at_once_lets_a_request_finish(flow: Path) -> None:
+    """As timeout(1) sends it: to the process, then to its group."""
+    with instance(flow) as server:
+        request = server.ready().asking("wait:1.5")
+        wait_until_running(flow, "wait:1.5")
+        server.signal(signal.SIGTERM)
+        os.killpg(server.master, signal.SIGTERM)
+        assert server.exit_code() == 0
+        assert request.result(1)[0] == 200
+
+
 def test_while_it_drains_new_connections_are_refused(flow: Path) -> None:
     with instance(flow) as server:
         request = server.ready().asking("wait:1.5")

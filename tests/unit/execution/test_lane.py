@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from eventually import eventually
-from pfserve.errors import NotStarted
+from pfserve.errors import NotStarted, WorkerBootError
 from pfserve.execution import ThreadLane
 from unit.execution.handmade import lane_of
 
@@ -63,6 +63,15 @@ def raising(problem):
         raise problem
 
     return call
+
+
+def test_a_thread_that_the_system_refuses_is_told(monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(WorkerBootError, match=r"can't start new thread \(0 of 2 run\); raise the limit of processes"):
+        ThreadLane(2, None).start()
 
 
 def test_a_result_comes_back_from_a_thread(on_loop):

@@ -162,7 +162,13 @@ HISTORIES: dict[str, History] = {
     ],
     "both signals at once": [
         *SERVING,
-        (10.0, [AskedStop(), AskedStop()], [BeginDrain(), TellDrain(1, 5.0, 35.0), Kill(1, "asked to stop now")]),
+        (10.0, [AskedStop(15), AskedStop(2)], [BeginDrain(), TellDrain(1, 5.0, 35.0), Kill(1, "asked to stop now")]),
+    ],
+    "one signal that comes twice at once, to the process and to its group, is one": [
+        *SERVING,
+        (10.0, [AskedStop(15), AskedStop(15)], [BeginDrain(), TellDrain(1, 5.0, 35.0)]),
+        (10.05, [AskedStop(15)], []),
+        (10.2, [AskedStop(15)], [Kill(1, "asked to stop now")]),
     ],
     "a leader that does not end is killed, and the exit code is 0 all the same": [
         *SERVING,
