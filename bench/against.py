@@ -33,7 +33,11 @@ TURNS = (0, 1, 1, 0, 0, 1)  # of the two, in a round: a machine that gets slower
 CHAIN = 41  # nodes
 BASELINE = "baseline"
 READY, MEMORY = "cold start", "PSS after load"
-WHICH = "import pfserve; print(pfserve.__version__, 'at', pfserve.__path__[0])"
+WHICH = """
+import importlib.metadata, platform, pfserve
+packages = [f"{name} {importlib.metadata.version(name)}" for name in ("aiohttp", "uvloop")]
+print(", ".join([f"{pfserve.__version__} at {pfserve.__path__[0]}", f"Python {platform.python_version()}", *packages]))
+"""
 
 
 class Run(msgspec.Struct, frozen=True):

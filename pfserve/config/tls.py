@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 
+import msgspec
+
 from pfserve.errors import ConfigError
 
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
@@ -19,33 +21,52 @@ def load_tls(tls_cert: str, tls_key: str, origins: Mapping[str, str]) -> ssl.SSL
     Raises:
         ConfigError: a file cannot be used; names it.
     """
-
-    def problem(name: str, text: str) -> ConfigError:
-        value = tls_cert if name == "tls_cert" else tls_key
-        return ConfigError(name, value, origins.get(name, "default"), text)
-
-    def look(name: str, file: str, mark: bytes, what: str) -> None:
-        if trouble := _trouble(file, mark, what):
-            raise problem(name, trouble)
-
+    given = _Given(tls_cert, tls_key, origins)
     if not tls_cert:
         if tls_key:
-            raise problem("tls_key", "a key without a certificate; --tls-cert gives that")
+            raise given.problem("tls_key", "a key without a certificate; --tls-cert gives that")
         return None
-    key_name = "tls_key" if tls_key else "tls_cert"
-    look("tls_cert", tls_cert, _CERTIFICATE, "a certificate in PEM form")
-    look(key_name, tls_key or tls_cert, _KEY, "a private key in PEM form")
+    given.look("tls_cert", _CERTIFICATE, "a certificate in PEM form")
+    given.look(given.key_name, _KEY, "a private key in PEM form")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    key = tls_key or tls_cert
     try:
-        context.load_cert_chain(tls_cert, tls_key or tls_cert, password=_refuse)
+        context.load_cert_chain(tls_cert, key, password=_refuse)
     except _Encrypted:
-        raise problem(key_name, "the key is encrypted, and nobody is there to type its password") from None
+        raise given.problem(given.key_name, "the key is encrypted, and nobody is there to type its password") from None
     except ssl.SSLError as refusal:
         reason = (refusal.reason or str(refusal)).lower().replace("_", " ")
-        raise problem("tls_cert", f"cannot be used with the key of {tls_key or tls_cert}: {reason}") from None
+        raise given.problem("tls_cert", f"cannot be used with the key of {key}: {reason}") from None
     return context
+
+
+class _Given(msgspec.Struct, frozen=True):
+    """The two settings."""
+
+    tls_cert: str
+    tls_key: str
+    origins: Mapping[str, str]
+
+    @property
+    def key_name(self) -> str:
+        """The setting whose file has the key."""
+        return "tls_key" if self.tls_key else "tls_cert"
+
+    def look(self, name: str, mark: bytes, what: str) -> None:
+        """Raise unless the file of a setting has ``mark`` in it."""
+        try:
+            with open(getattr(self, name), "rb") as file:
+                found = mark in file.read()
+        except OSError as problem:
+            raise self.problem(name, f"cannot be read: {problem.strerror}") from None
+        if not found:
+            raise self.problem(name, f"expected a file with {what}")
+
+    def problem(self, name: str, text: str) -> ConfigError:
+        """An error that names the setting, its value and where that came from."""
+        return ConfigError(name, getattr(self, name), self.origins.get(name, "default"), text)
 
 
 class _Encrypted(Exception):
@@ -54,12 +75,3 @@ class _Encrypted(Exception):
 
 def _refuse() -> str:
     raise _Encrypted
-
-
-def _trouble(file: str, mark: bytes, what: str) -> str:
-    """What is wrong with a file that should have ``mark`` in it; "" if nothing."""
-    try:
-        with open(file, "rb") as opened:
-            return "" if mark in opened.read() else f"expected a file with {what}"
-    except OSError as problem:
-        return f"cannot be read: {problem.strerror}"
