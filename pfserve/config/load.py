@@ -118,4 +118,8 @@ def _inward(setting: Setting, value: object) -> object:
 
 def _notices(variables: Variables) -> list[str]:
     found = (variables.first((name,)) for name in _IGNORED)
-    return [f"{one.name} = {one.text!r} is ignored: pfserve has one engine and only serves" for one in found if one]
+    links = variables.service_links(name for setting in SETTINGS for name in setting.variables)
+    return [
+        *(f"{one.name} = {one.text!r} is ignored: pfserve has one engine and only serves" for one in found if one),
+        *(f"{one.name} = {one.text!r} is ignored: Kubernetes tells of a Service with that name" for one in links),
+    ]

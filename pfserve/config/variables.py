@@ -14,6 +14,7 @@ _LINE = re.compile(r"(?:export\s+)?([^=\0\s]+)\s*=\s*(.*)", re.DOTALL)
 _DOUBLE_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
 _SINGLE_QUOTED = re.compile(r"'([^']*)'\s*(?:#.*)?")
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
+_SERVICE_LINK = re.compile(r"(?:tcp|udp|sctp)://\S+:\d+")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
@@ -24,6 +25,11 @@ class Found(msgspec.Struct, frozen=True):
     name: str
     text: str
     origin: str
+
+    @property
+    def is_service_link(self) -> bool:
+        """Whether nobody set it: Kubernetes puts ``NAME_PORT=tcp://IP:PORT`` into every pod beside a Service NAME."""
+        return self.name.endswith("_PORT") and _SERVICE_LINK.fullmatch(self.text) is not None
 
 
 class Variables:
@@ -36,7 +42,11 @@ class Variables:
     def first(self, names: Iterable[str]) -> Found | None:
         """The first of ``names`` that is set, or None."""
         found = (self._look(name) for name in names)
-        return next((one for one in found if one is not None and one.text), None)
+        return next((one for one in found if one is not None and one.text and not one.is_service_link), None)
+
+    def service_links(self, names: Iterable[str]) -> list[Found]:
+        """Those of ``names`` that only Kubernetes set: they count as not set."""
+        return [one for name in names if (one := self._look(name)) is not None and one.is_service_link]
 
     def _look(self, name: str) -> Found | None:
         for origin, layer in self._layers:

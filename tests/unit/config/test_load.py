@@ -38,6 +38,8 @@ CHOSEN = [
     ({"port": "8\x1f"}, {}, "port", "port", 8, "flag --port"),
     ({}, {"PFSERVE_PORT": " 9 "}, "port", "port", 9, "environment PFSERVE_PORT"),
     ({}, {"PFSERVE_PORT": ""}, "port", "port", 8080, "default"),
+    ({}, {"PFSERVE_PORT": "tcp://10.0.0.7:80"}, "port", "port", 8080, "default"),  # a Kubernetes Service "pfserve"
+    ({}, {"PFSERVE_ADMIN_PORT": "udp://[fd00::7]:80"}, "admin_port", "admin_port", 8081, "default"),
     ({}, {}, "workers", "workers", 2, "default, 2 CPU cores"),
     ({}, {"PROMPTFLOW_WORKER_NUM": "4"}, "workers", "workers", 4, "environment PROMPTFLOW_WORKER_NUM"),
     ({"workers": "3"}, {"PROMPTFLOW_WORKER_NUM": "4"}, "workers", "workers", 3, "flag --workers"),
@@ -237,6 +239,14 @@ def test_what_is_unwise_is_honoured_with_a_warning(flags, environ, parts):
     warnings = load(flags, environ).warnings
     assert len(warnings) == len(parts)
     assert all(part in warning for part, warning in zip(parts, warnings, strict=True))
+
+
+def test_what_kubernetes_says_of_a_service_called_pfserve_is_told_to_be_ignored():
+    assert load({}, {"PFSERVE_PORT": "tcp://10.0.0.7:80", "PFSERVE_ADMIN_PORT": "9"}).notices == (
+        "PFSERVE_PORT = 'tcp://10.0.0.7:80' is ignored: Kubernetes tells of a Service with that name",
+    )
+    with pytest.raises(ConfigError, match="expected a whole number"):
+        load({}, {"PFSERVE_PORT": "tcp://10.0.0.7"})
 
 
 def test_variables_without_a_meaning_here_are_ignored_with_one_line_each():
