@@ -239,7 +239,7 @@ class _Loader:
 
     def _prompt(self, node: NodeSource, path: Path) -> Loaded | None:
         text = self._template_text(path, node, {_RESERVED_VARIABLE}, "reserved parameters of prompt tool")
-        given = {given.name for given in node.inputs if given.is_given}
+        given = {given.name for given in node.inputs}  # nulls too, which promptflow drops elsewhere only
         render = self._template(path, text, given)
         if text is None or render is None:
             return None

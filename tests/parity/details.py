@@ -25,16 +25,33 @@ def read_by(
     readers: Sequence[Mapping[str, Any]],
     outputs: Mapping[str, str],
     files: Mapping[str, str],
-    **stream: object,
+    inputs: Mapping[str, Any] = TEXT,
+    stream: object = True,
 ) -> Flow:
     """A model's node ``a``, whose stream the other nodes read."""
-    model = llm("a", "openai", {**FROM_TEXT, "stream": True, **stream})
-    flow = document([model, *readers], outputs, TEXT)
+    model = llm("a", "openai", {**FROM_TEXT, "stream": stream})
+    flow = document([model, *readers], outputs, inputs)
     return Flow(f"stream-{name}", flow, {"a.jinja2": HEARD, **files}, asks)
 
 
 READ = {"it": "${a.output}"}
 READERS = [
+    read_by(
+        "asked-for-by-an-input",
+        say({"text": "hi"}, {"text": "hi", "s": False}, {"text": "hi", "s": "no"}),
+        [py("b", READ)],
+        {"out": "${b.output}"},
+        {"b.py": "@tool\ndef b(it):\n    return [type(it).__name__, ''.join(it)]\n"},
+        inputs={"text": "string", "s": {"type": "bool", "default": True}},
+        stream="${inputs.s}",
+    ),
+    read_by(
+        "read-by-a-model",
+        [*HI, *say({"text": "hi"}, accept=EVENTS)],
+        [llm("b", "azure", {"text": "${a.output}"})],
+        {"out": "${b.output}"},
+        {"b.jinja2": "user:\n{{ text | join('') }}\n"},
+    ),
     read_by(
         "read-by-generator",
         [*HI, *say({"text": "hi"}, accept=EVENTS)],
@@ -277,6 +294,32 @@ CODE = [
             {"text": "", "l": [0], "o": "{}"},
             {"text": "x", "l": [], "o": {}},
         ),
+    ),
+    Flow(
+        "nulls-of-every-kind",
+        document(
+            [
+                prompt("p", {"a": None, "b": "", "c": "${inputs.text}"}),
+                prompt("s", {"a": None, "b": "", "c": "${inputs.text}"}),
+                llm("q", "openai", {"a": None, "b": "", "p": "${p.output}", "temperature": None, "max_tokens": ""}),
+                py("r", {"a": None, "b": "", "q": "${q.output}"}),
+            ],
+            {"out": "${r.output}", "p": "${p.output}", "s": "${s.output}"},
+            TEXT,
+        ),
+        {
+            "p.jinja2": "[{{ a }}|{{ b }}|{{ c }}|{{ a is none }}|{{ b is defined }}]",
+            "s.jinja2": "[{{ a }}|{{ b }}|{{ c }}]",
+            "q.jinja2": "user:\n[{{ a }}|{{ b }}|{{ a is defined }}] {{ p }}\n",
+            "r.py": "@tool\ndef r(q, a='A', b='B'):\n    return [a, b]\n",
+        },
+        say({"text": "hi"}, {"text": ""}),
+    ),
+    Flow(
+        "null-in-the-place-of-an-image",
+        document([prompt("n", {"picture": None, **FROM_TEXT})], OUT, TEXT),
+        {"n.jinja2": "![image]({{ picture }}) {{ text }}"},
+        refused=True,
     ),
     Flow(
         "names-of-every-kind",

@@ -119,3 +119,4 @@ def test_a_prompt_gets_null_where_a_python_node_gets_its_default(flows: Flows) -
     plan = flows.compile({"flow.dag.yaml": document, "p.jinja2": "{{ x }}", "q.py": code})
     assert [[argument.name for argument in step.arguments] for step in plan.steps] == [["x", "y"], []]
     assert plan.literals == (None, "")
+    assert plan.steps[0].function(x=None, y="") == "None"
