@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import select
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -78,11 +79,19 @@ def _of(record: logging.LogRecord, created_s: float, message: str) -> logging.Lo
 
 
 class _Descriptor(logging.Handler):
-    """Writes each record with one ``write``: nothing is buffered, so a fork copies nothing and lines do not mix."""
+    """Writes each record with one ``write``: nothing is buffered, so a fork copies nothing and lines do not mix.
 
-    def __init__(self, descriptor: int) -> None:
+    A pipe that nobody empties would hold the whole instance up, even its stop. So lines that find it full are lost
+    after ``patience_s``, at once as long as it stays full, and counted before the next one that finds room.
+    """
+
+    def __init__(self, descriptor: int, patience_s: float = 1.0) -> None:
         super().__init__()
         self._descriptor = descriptor
+        self._patience_s = patience_s
+        self._lost = 0
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -93,12 +102,22 @@ class _Descriptor(logging.Handler):
         self.write(text)
 
     def write(self, text: str) -> None:
-        rest = text.encode("utf-8", "backslashreplace")
+        if not self._poll.poll(0 if self._lost else self._patience_s * 1000):
+            self._lost += text.count("\n")
+            return
+        rest = (self._losses() + text).encode("utf-8", "backslashreplace")
         try:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
-        except OSError:  # nobody reads stdout any more, or not fast enough: there is no better place to say so
+        except OSError:  # nobody reads stdout any more: there is no better place to say so
             pass
+
+    def _losses(self) -> str:
+        lost, self._lost = self._lost, 0
+        if not lost:
+            return ""
+        text = f"process {os.getpid()}: {lost} lines of the log are lost, nobody took them"
+        return self.format(logging.LogRecord(LOGGER, logging.WARNING, "", 0, text, None, None)) + "\n"
 
 
 class _Text(logging.Formatter):

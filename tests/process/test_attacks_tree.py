@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -85,6 +86,27 @@ def test_a_log_that_takes_nothing_does_not_keep_it_from_forking(tmp_path: Path) 
     ) as server:
         eventually(lambda: serving_workers(server), within_s=10, why="it should serve")
         assert server.stop() == 0
+
+
+def test_a_log_that_nobody_reads_holds_neither_requests_nor_the_stop_up(flow: Path) -> None:
+    """Its pipe is full from the beginning."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    port = free_port()
+    to_pipe = f'exec "$@" > /proc/{os.getpid()}/fd/{writer} 2>&1'
+    with instance(flow, f"--port={port}", "--access-log", wrapper=["sh", "-c", to_pipe, "sh"]) as server:
+        eventually(lambda: serving_workers(server), within_s=15, why="it should serve")
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", port), 10) as client:
+                client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert client.recv(100).startswith(b"HTTP/1.1 200")
+        assert server.stop() == 0
+    os.close(reader)
+    os.close(writer)
 
 
 def test_a_folder_that_is_gone_is_no_reason_not_to_reload(flow: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -85,6 +86,36 @@ def test_a_closed_stdout_breaks_nobody(log):
     logging.getLogger("pfserve").handlers[0]._descriptor = writer
     log("nobody listens")
     os.close(writer)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_pipe_that_nobody_empties_holds_nobody_up(log, form: str):
+    """What finds it full is lost, and counted once there is room."""
+    reader, writer = os.pipe()
+    fill(writer)
+    configure(form, "INFO")
+    ours = logs._Descriptor(writer, patience_s=0.01)
+    ours.setFormatter(logging.getLogger("pfserve").handlers[0].formatter)
+    logging.getLogger("pfserve").handlers = [ours]
+    log("one")
+    log("two")
+    logs.tell("pfserve", [(0.0, "three"), (0.0, "four")])
+    os.read(reader, 1 << 20)
+    log("five")
+    told = os.read(reader, 1 << 20).decode().splitlines()
+    assert len(told) == 2
+    assert f"process {os.getpid()}: 4 lines of the log are lost, nobody took them" in told[0] and "WARNING" in told[0]
+    assert "five" in told[1]
+    os.close(reader)
+    os.close(writer)
+
+
+def fill(pipe: int) -> None:
+    os.set_blocking(pipe, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"x" * 4096)
+    os.set_blocking(pipe, True)
 
 
 SCRUBBED = [
