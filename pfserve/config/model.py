@@ -34,6 +34,7 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     cors: str  # the origin that is allowed, "*" as promptflow, "" for none
     nan: str = "null"  # how answers write NaN and infinities: "null" | "literal"
     stream_errors: bool = False  # an event tells why a stream is cut
+    server_timing: bool = False  # a header tells how long a request waited and ran
     tls_cert: str = ""  # absolute paths, "" for none
     tls_key: str = ""
     uds: str = ""  # an absolute path, "" for none

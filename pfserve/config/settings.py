@@ -306,6 +306,15 @@ SETTINGS: tuple[Setting, ...] = (
         default=False,
     ),
     Setting(
+        name="server_timing",
+        flag="--server-timing",
+        is_switch=True,
+        variables=("PFSERVE_SERVER_TIMING",),
+        help="Tell in each answer of the flow how long it waited and ran, by the header Server-Timing.",
+        parse=parse.switch,
+        default=False,
+    ),
+    Setting(
         name="tls_cert",
         flag="--tls-cert",
         variables=("PFSERVE_TLS_CERT",),

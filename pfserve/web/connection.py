@@ -17,7 +17,6 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
 
 from pfserve.errors import RequestError, RequestTimeout
-from pfserve.web.exchange import Exchange
 from pfserve.web.leftover import behind, behind_body
 from pfserve.web.parser import garbage, head_size, new_parser
 from pfserve.web.state import BETWEEN, State
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from aiohttp.http_parser import RawRequestMessage
     from aiohttp.streams import StreamReader
 
+    from pfserve.web.exchange import Exchange
     from pfserve.web.service import Service
 
 _HELD_BYTES = 64 * 1024  # pipelined bytes taken in while a request is being served
@@ -160,7 +160,7 @@ class Connection(Wire):
             self._set_raw(behind(data, message, payload.total_bytes, payload.is_eof()))
         self.state = State.BUSY
         self._idle_bytes = 0
-        exchange = Exchange(self, message, payload, service.ids.of(message.headers), service.clock())
+        exchange = service.exchange(self, message, payload, service.ids.of(message.headers), service.clock())
         self.exchange = exchange
         if message.upgrade and message.headers.get(hdrs.UPGRADE, "").lower() != _JAVA_UPGRADE:
             exchange.close = True

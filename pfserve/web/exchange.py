@@ -33,6 +33,7 @@ class Stage(enum.Enum):
     READING = "its body was still being received"
     WAITING = "it was waiting in line"
     RUNNING = "it was running"
+    ANSWERING = "its outputs were there"
 
 
 GONE = -1
@@ -114,6 +115,10 @@ class Exchange:
         if piece:
             stream.write(piece)
         return self.connection.writing_paused
+
+    def stream_extra(self) -> str:
+        """Further header lines for the head of a stream."""
+        return ""
 
     def end_stream(self) -> None:
         """The stream is complete."""

@@ -17,6 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpResponseParser
 
 from pfserve.errors import NotStarted, WorkerLost
+from pfserve.web.exchange import Stage
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawResponseMessage
@@ -86,7 +87,7 @@ class Relay:
         stream = await self._stream_to(away.seat, away.epoch)
         timer = self._loop.call_later(max(0.0, away.granted_s + START_WITHIN_S - self._clock()), stream.give_up)
         try:
-            message, payload = await stream.ask(_request(exchange, body, away), timer)
+            message, payload = await stream.ask(_request(exchange, body, away), timer, exchange)
             answer = await _take_answer(exchange, message, payload)
         except BaseException:
             stream.abort()  # which cancels it there
@@ -146,10 +147,13 @@ class PrivateStream(BaseProtocol):
         self._head: asyncio.Future[tuple[RawResponseMessage, StreamReader]] | None = None
         self._payload: StreamReader | None = None
         self._started = False
+        self._exchange: Exchange | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    async def ask(self, request: bytes, start_timer: asyncio.TimerHandle) -> tuple[RawResponseMessage, StreamReader]:
-        """Send a request and wait for the head of its answer.
+    async def ask(
+        self, request: bytes, start_timer: asyncio.TimerHandle, exchange: Exchange
+    ) -> tuple[RawResponseMessage, StreamReader]:
+        """Send a request and wait for the head of its answer. ``exchange`` runs from when it is taken up.
 
         Raises:
             NotStarted: the stream ended before it was taken up.
@@ -160,6 +164,7 @@ class PrivateStream(BaseProtocol):
         self._started = False
         self._payload = None
         self._timer = start_timer
+        self._exchange = exchange
         self._head = self._loop.create_future()
         self.transport.write(request)
         return await self._head
@@ -191,6 +196,8 @@ class PrivateStream(BaseProtocol):
 
     def _take_up(self) -> None:
         self._started = True
+        if self._exchange is not None:
+            self._exchange.stage = Stage.RUNNING
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from pfserve.web.needs import Executor, Gate, Slots
     from pfserve.web.relay import Relay
 
-_JSON = Wanted.JSON  # looking up a member of an enum takes its time
+_JSON, _ANSWERING = Wanted.JSON, Stage.ANSWERING  # looking up a member of an enum takes its time
 
 
 class Scoring:
     """Serves the flow.
 
     ``can_stream`` says whether an output of it can be a generator, ``returned`` whether the outputs are what one step
-    returned, ``ages_s`` how long requests have been inside; ``full_message`` is what a refused client reads. ``slots``
-    and ``relay`` are for a flow that needs a slot to start.
+    returned, ``timed`` whether somebody wants to know when they were there, ``ages_s`` how long requests have been
+    inside; ``full_message`` is what a refused client reads. ``slots`` and ``relay`` are for a flow that needs a slot to
+    start.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Scoring:
         full_message: str,
         message_format: str,
         literal_nan: bool = False,
+        timed: bool = False,
         slots: Slots | None = None,
         relay: Relay | None = None,
     ) -> None:
@@ -59,6 +61,7 @@ class Scoring:
         self._full_message = full_message
         self._message_format = message_format
         self._slots = slots
+        self._is_short = slots is None and not timed
         self._relay = relay
 
     async def serve(self, exchange: Exchange) -> None:
@@ -78,7 +81,7 @@ class Scoring:
         try:
             exchange.stage = Stage.RUNNING
             answer: bytes | Reply | None
-            if self._slots is None and wanted is _JSON:  # as _run does, without a coroutine more
+            if self._is_short and wanted is _JSON:  # as _run does, without a coroutine more
                 answer = self._encode(await self._executor.run(values), self._message_format)
             elif self._slots is None:
                 answer = await self._run(exchange, values, wanted)
@@ -115,7 +118,9 @@ class Scoring:
     async def _run(self, exchange: Exchange, values: dict[str, object], wanted: Wanted) -> bytes | None:
         """Run the flow here, and give the body of the answer; None if it was sent as a stream, all but its end."""
         if wanted is _JSON:
-            return self._encode(await self._executor.run(values), self._message_format)
+            outputs = await self._executor.run(values)
+            exchange.stage = _ANSWERING
+            return self._encode(outputs, self._message_format)
         return await self._stream(exchange, values, wanted)
 
     async def _run_in_turn(
@@ -131,9 +136,9 @@ class Scoring:
         while True:
             exchange.stage = Stage.WAITING
             away = await slots.turn(waiter)
-            exchange.stage = Stage.RUNNING
             try:
                 if away is None:
+                    exchange.stage = Stage.RUNNING
                     return await self._run(exchange, values, wanted)
                 assert self._relay is not None
                 return await self._relay.run(exchange, content, away)
@@ -155,6 +160,7 @@ class Scoring:
         if found is not None:
             await send_events(exchange, *found, outputs, self._message_format, literal_nan=self._literal_nan)
             return None
+        exchange.stage = _ANSWERING
         body = self._encode(outputs, self._message_format)
         if wanted is Wanted.EVENTS:
             raise NotAcceptable(unacceptable_message(_accept(exchange)))

@@ -37,6 +37,7 @@ from pfserve.web.request_log import RequestLog
 from pfserve.web.routes import Answers, find, table
 from pfserve.web.score import Scoring
 from pfserve.web.state import BETWEEN, State
+from pfserve.web.timing import TimedExchange
 from pfserve.web.unsent import overdue
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Service:
     ``relay`` are for a plan whose requests need a slot to start.
 
     Attributes:
+        exchange: makes what a request is, while it is served.
         connections: the open ones.
         in_progress: requests that have come and are not answered yet.
         leaving: whether :meth:`retire` or :meth:`refuse` was called.
@@ -95,6 +97,7 @@ class Service:
         self.loop = loop
         self.clock = clock
         self.ids = RequestIds()
+        self.exchange = TimedExchange if settings.server_timing else Exchange
         self.heads = Heads(settings.version, settings.cors, time.time())
         self.deadlines = Deadlines(clock, loop.call_later)
         self._request_deadlines = self.deadlines.row(settings.request_timeout_s)
@@ -121,6 +124,7 @@ class Service:
             returned=plan.returned is not None,
             message_format=plan.message_format,
             literal_nan=settings.literal_nan,
+            timed=settings.server_timing,
             ages_s=self._ages_s,
             full_message=f"The instance is full: it holds {settings.capacity} requests, the most it admits at once "
             f"(set by {settings.capacity_origin}). Try again later.",

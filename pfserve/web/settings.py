@@ -37,4 +37,5 @@ class Settings(msgspec.Struct, frozen=True):
     access_log: bool = False
     literal_nan: bool = False  # answers write NaN and infinities as they are, which is no JSON; else as null
     stream_errors: bool = False  # an event tells why a stream is cut
+    server_timing: bool = False  # answers of the flow tell how long it waited and ran
     limits: Limits = Limits()

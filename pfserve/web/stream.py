@@ -30,7 +30,7 @@ class ReplyStream:
             content_type,
             request_id=exchange.request_id,
             origin=exchange.headers.get(hdrs.ORIGIN),
-            extra=framing + "Connection: close\r\n" if exchange.close else framing,
+            extra=exchange.stream_extra() + (framing + "Connection: close\r\n" if exchange.close else framing),
         )
         self._write(head)
 

@@ -285,6 +285,7 @@ def _web_settings(config: ServeConfig) -> Settings:
         cors=config.cors,
         literal_nan=config.nan == "literal",
         stream_errors=config.stream_errors,
+        server_timing=config.server_timing,
         slow_s=config.slow_s,
         access_log=config.access_log,
         limits=Limits(body_bytes=config.body_limit_bytes),

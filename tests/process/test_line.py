@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -236,6 +237,22 @@ def test_a_stream_comes_through_another_worker(tmp_path: Path) -> None:
         client.ask("tell")
         line.go("a")
         assert client.pid() in (line.origin, line.other), "the connection is kept"
+
+
+def test_the_worker_where_it_arrived_tells_how_long_a_request_waited_and_ran(tmp_path: Path) -> None:
+    with rig(tmp_path, "--server-timing") as line:
+        line.take_all_slots()
+        line.hold("c", 2)
+        line.await_reading()
+        time.sleep(0.1)  # in the line
+        line.go("b")
+        assert line.pid_of("c") == line.other
+        time.sleep(0.2)  # on its thread
+        line.go("a", "c")
+        _, headers, _ = line.clients[2].answer()
+    [queue, run] = [float(each) for each in re.findall(r"dur=(\d+\.\d{3})", headers["server-timing"])]
+    assert queue >= 100
+    assert run >= 200
 
 
 def test_a_client_that_leaves_a_stream_ends_it_in_the_other_worker(tmp_path: Path) -> None:
