@@ -37,8 +37,13 @@ def gather_includes(source: AFlow, findings: Findings) -> AFlow:
     """
     if not source.additional_includes:
         return source
-    _sweep()
-    copy = _Copy(_locked_folder())
+    try:
+        _sweep()
+        copy = _Copy(_locked_folder())
+    except OSError as problem:
+        reason = f"no copy of the flow's folder can be made for its additional includes: {problem}"
+        findings.mistake(source.span, f"{reason}; TMPDIR may name a folder that can be written to")
+        return source
     try:
         copy.take(source.folder, "")
     except (OSError, shutil.Error, _TooMuch) as problem:

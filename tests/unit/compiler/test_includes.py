@@ -111,6 +111,18 @@ def test_copies_that_nobody_holds_are_removed(beside: Flows, temporary: Path) ->
     assert not list(temporary.iterdir())
 
 
+def test_where_nothing_can_be_written_that_is_told(beside: Flows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container with a read-only file system and no volume at /tmp."""
+
+    def refuse() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", refuse)
+    files = {"flow.dag.yaml": FLOW % "[../shared]", "a.py": "from house import tool\n@tool\ndef a(): ...\n"}
+    [found] = beside.mistakes(files)
+    assert "No usable temporary directory found in ['/tmp']; TMPDIR may name a folder" in found
+
+
 def test_a_folder_that_holds_the_copy_is_refused(beside: Flows, temporary: Path) -> None:
     [found] = beside.mistakes({"flow.dag.yaml": FLOW % "[/]", "a.py": "from house import tool\n@tool\ndef a(): ...\n"})
     assert found == (
