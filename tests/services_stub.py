@@ -48,6 +48,8 @@ class Services:
                 return _of_qdrant(headers, body)
             case "POST", ["v1", "graphql"]:
                 return _of_weaviate(headers, body)
+            case "POST", ["v1", "rerank"]:
+                return _ranked(headers, body)
             case "POST", ["llama", "score"] if headers["Authorization"] == f"Bearer {self._model_key}":
                 return _of_llama(headers, body)
             case "POST", ["openai", "deployments", _, "chat", "completions"]:
@@ -105,6 +107,15 @@ def _of_weaviate(headers: Any, body: Any) -> Reply:
         return 200, {"errors": [{"message": f"Syntax Error GraphQL request: {body['query']}"}]}
     additional = {"certainty": 0.75, "distance": 0.5, "vector": VECTOR}
     return 200, {"data": {"Get": {"Page": [{"content": "a page", "_additional": additional}]}}}
+
+
+def _ranked(headers: Any, body: Any) -> Reply:
+    """As Cohere's models rank: the longest text first."""
+    if headers["Authorization"] != f"Bearer {KEY}":
+        return 401, {"message": "invalid api token"}
+    places = sorted(range(len(body["documents"])), key=lambda place: -len(body["documents"][place]))
+    scores = [{"index": place, "relevance_score": 1 / (rank + 1)} for rank, place in enumerate(places)]
+    return 200, {"id": "r", "results": scores[: body["top_n"]]}
 
 
 def _of_llama(headers: Any, body: Any) -> Reply:

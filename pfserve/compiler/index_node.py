@@ -1,7 +1,8 @@
-"""The indexes that look-up tools name: a folder, an index file (``MLIndex``) or its text, or a connection."""
+"""What look-up tools name: an index (a folder, an index file or its text, a connection), or what ranks results."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,15 +14,39 @@ from pfserve.compiler.missing import missing_module
 from pfserve.connections import ConnectionProblem, Connections
 from pfserve.errors import CompileError
 from pfserve.flow.document import plain, read_document
-from pfserve.values.connections import CognitiveSearchConnection, Connection, QdrantConnection, WeaviateConnection
+from pfserve.values.connections import (
+    CognitiveSearchConnection,
+    Connection,
+    QdrantConnection,
+    ServerlessConnection,
+    WeaviateConnection,
+)
 from pfserve.values.identity import search_scope
-from pfserve.values.indexes import QDRANT, WEAVIATE, Embedding, FolderIndex, SearchIndex, VectorStore
+from pfserve.values.indexes import (
+    BM25,
+    QDRANT,
+    SCALED_SCORE_FUSION,
+    SERVERLESS_RANKER,
+    WEAVIATE,
+    Embedding,
+    FolderIndex,
+    Ranker,
+    SearchIndex,
+    VectorStore,
+)
 
 FAISS = "promptflow_vectordb.tool.faiss_index_lookup.FaissIndexLookup.search"
 DB = "promptflow_vectordb.tool.vector_db_lookup.VectorDBLookup.search"
 VECTORS = "promptflow_vectordb.tool.vector_index_lookup.VectorIndexLookup.search"
 COMMON = "promptflow_vectordb.tool.common_index_lookup.search"
-NAMED_BY: Mapping[str, str] = {FAISS: "path", DB: "connection", VECTORS: "path", COMMON: "mlindex_content"}
+RERANK = "promptflow_vectordb.tool.rerank.rerank"
+NAMED_BY: Mapping[str, str] = {
+    FAISS: "path",
+    DB: "connection",
+    VECTORS: "path",
+    COMMON: "mlindex_content",
+    RERANK: "ranker_parameters",
+}
 """The input that names the index, by tool. It has to be a literal."""
 
 _GRAPHQL_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
@@ -32,7 +57,7 @@ class IndexProblem(Exception):
     """The index cannot be looked up in. The text is for the author."""
 
 
-Index = FolderIndex | SearchIndex | VectorStore
+Index = FolderIndex | SearchIndex | VectorStore | Ranker
 
 
 def read_index(tool: str, named: object, given: Mapping[str, object], folder: Path, connections: Connections) -> Index:
@@ -46,6 +71,7 @@ def read_index(tool: str, named: object, given: Mapping[str, object], folder: Pa
         DB: lambda: _of_connection(named, given),
         VECTORS: lambda: _of_file(folder / str(named), connections),
         COMMON: lambda: _of_text(str(named).encode(), folder, connections),
+        RERANK: lambda: _ranker(str(named), connections),
     }
     return readers[tool]()
 
@@ -145,6 +171,23 @@ def _azure(index: Mapping[str, Any], embedding: Embedding | None, connections: C
         semantic=str(index.get("semantic_configuration_name") or ""),
         embedding=embedding,
     )
+
+
+def _ranker(text: str, connections: Connections) -> Ranker:
+    """What puts results into an order, as the JSON that the editor writes says."""
+    try:
+        given = json.loads(text)
+        kind, constant = given.get("ranker_type"), float(given.get("ssf_rank_constant") or 60)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise IndexProblem("'ranker_parameters' is no JSON object with a 'ranker_type'") from None
+    if kind in (BM25, SCALED_SCORE_FUSION):
+        return Ranker(kind, constant)
+    if kind != SERVERLESS_RANKER:
+        raise IndexProblem(f"Ranker type {kind!r} not supported.")
+    connection = _connection({"id": given.get("connection_id")}, connections)
+    if not isinstance(connection, ServerlessConnection):
+        raise IndexProblem(f"the connection of the ranker is a {type(connection).__name__}")
+    return Ranker(kind, constant, str(connection.api_base), str(connection.api_key))
 
 
 def _embedding(described: object, connections: Connections) -> Embedding | None:

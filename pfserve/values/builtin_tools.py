@@ -188,6 +188,12 @@ BUILTIN_TOOLS: Mapping[str, BuiltinTool] = {
         required=("mlindex_content", "queries", "top_k", "query_type"),
         made_of=("mlindex_content",),
     ),
+    "promptflow_vectordb.tool.rerank.rerank": BuiltinTool(
+        "Rerank",
+        {"ranker_parameters": "string", "query": "string", "result_groups": "object", "top_k": "int"},
+        required=("ranker_parameters", "query", "result_groups", "top_k"),
+        made_of=("ranker_parameters",),
+    ),
 }
 """By id. Whoever has promptflow-tools installed gets these all the same: they share the worker's client."""
 

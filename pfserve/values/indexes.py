@@ -10,6 +10,10 @@ VECTOR = "Vector"
 VECTOR_KEYWORD = "Hybrid (vector + keyword)"
 VECTOR_SEMANTIC = "Hybrid + semantic"
 
+BM25 = "BM25"
+SCALED_SCORE_FUSION = "Scaled Score Fusion"
+SERVERLESS_RANKER = "Serverless Deployment"
+
 QDRANT = "Qdrant"
 WEAVIATE = "Weaviate"
 
@@ -57,3 +61,15 @@ class FolderIndex(msgspec.Struct, frozen=True):
 
     folder: str
     embedding: Embedding | None = None
+
+
+class Ranker(msgspec.Struct, frozen=True):
+    """What puts results into an order: a formula, or a model behind an endpoint."""
+
+    kind: str  # BM25, SCALED_SCORE_FUSION or SERVERLESS_RANKER
+    constant: float = 60.0  # of the fusion: the larger, the less does the first place count
+    endpoint: str = ""
+    key: str = ""
+
+    def __repr__(self) -> str:  # the generated one would show the key
+        return f"<ranker {self.kind!r}>"

@@ -37,6 +37,9 @@ ML_INDEX = {
     "embeddings": {"kind": "open_ai", "deployment": "ada", "connection": {"id": "/x/connections/azure"}},
     "index": {"kind": "acs", "index": "pages", "connection": {"id": "/x/connections/search"}},
 }
+RANK = "@promptflow_vectordb.reranker_score"
+TO_RANK = [[{"text": "hi there", "score": 0.25}, {"text": "nothing of the kind", "score": 0.75}],
+           [{"text": "and more", "score": 0.5}]]  # fmt: skip
 FOLDER_INDEX = {"text": "text 1", "metadata": {"n": 1}, "score": 0.0}
 
 
@@ -124,6 +127,18 @@ CASES: dict[str, list[Case]] = {
             "queries",
         ),
     ],
+    "promptflow_vectordb.tool.rerank.rerank": [
+        Case(
+            {"ranker_parameters": json.dumps({"ranker_type": kind, **more}), "result_groups": TO_RANK, "top_k": 1},
+            [{"text": text, "score": number, "additional_fields": {RANK: score}}],
+            "query",
+        )
+        for kind, more, text, number, score in (
+            ("BM25", {}, "hi there", 0.25, pytest.approx(0.5755781676236515)),
+            ("Scaled Score Fusion", {"ssf_rank_constant": 1}, "and more", 0.5, 0.5),
+            ("Serverless Deployment", {"connection_id": "/x/connections/ranker"}, "nothing of the kind", 0.75, 1.0),
+        )
+    ],
 }  # fmt: skip
 
 
@@ -180,6 +195,7 @@ def _connections(model: str, service: str) -> list[dict[str, object]]:
         {"name": "azure", "type": "azure_open_ai", "api_base": model, "api_key": KEY},
         {"name": "open", "type": "open_ai", "base_url": f"{model}/v1", "api_key": KEY},
         {"name": "serverless", "type": "serverless", "api_base": f"{model}/v1", "api_key": KEY},
+        {"name": "ranker", "type": "serverless", "api_base": service, "api_key": KEY},
         {"name": "llama", "type": "custom", "configs": llama, "secrets": {"endpoint_api_key": KEY}},
         {"name": "serp", "type": "serp", "api_key": KEY},
         {"name": "safety", "type": "azure_content_safety", "endpoint": service, "api_key": KEY},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple
 
-from pfserve.llm.tools import content_safety, language, lookup, open_model, serpapi
+from pfserve.llm.tools import content_safety, language, lookup, open_model, rerank, serpapi
 from pfserve.llm.tools.asking import Asking
 
 __all__ = ["TOOLS", "Asking", "Tool"]
@@ -31,4 +31,5 @@ TOOLS: Mapping[str, Tool] = {
     "promptflow_vectordb.tool.vector_db_lookup.VectorDBLookup.search": Tool(lookup.search_db),
     "promptflow_vectordb.tool.vector_index_lookup.VectorIndexLookup.search": Tool(lookup.search_vectors),
     "promptflow_vectordb.tool.common_index_lookup.search": Tool(lookup.search),
+    "promptflow_vectordb.tool.rerank.rerank": Tool(rerank.rerank),
 }

@@ -13,6 +13,7 @@ from unit.compiler.conftest import Flows
 
 TOOLS = "promptflow_vectordb.tool."
 DB = f"{TOOLS}vector_db_lookup.VectorDBLookup.search"
+RERANK = f"{TOOLS}rerank.rerank"
 COMMON = f"{TOOLS}common_index_lookup.search"
 FORMS = {
     "search": ("CognitiveSearchConnection", {"api_key": "s3cret", "api_base": "http://search"}),
@@ -117,6 +118,26 @@ MISTAKES = {
         COMMON,
         {"mlindex_content": changed(connection={"id": "azure"})},
         "the connection of the index is a AzureOpenAIConnection",
+    ),
+    "no ranker": (
+        RERANK,
+        {"ranker_parameters": "{", "query": "q", "result_groups": "[]", "top_k": 1},
+        "'ranker_parameters' is no JSON object with a 'ranker_type'",
+    ),
+    "an unknown ranker": (
+        RERANK,
+        {"ranker_parameters": '{"ranker_type": "Guess"}', "query": "q", "result_groups": "[]", "top_k": 1},
+        "Ranker type 'Guess' not supported.",
+    ),
+    "a ranker of another connection": (
+        RERANK,
+        {
+            "ranker_parameters": '{"ranker_type": "Serverless Deployment", "connection_id": "/x/connections/azure"}',
+            "query": "q",
+            "result_groups": "[]",
+            "top_k": 1,
+        },
+        "the connection of the ranker is a AzureOpenAIConnection",
     ),
     "no file": (
         f"{TOOLS}vector_index_lookup.VectorIndexLookup.search",
