@@ -17,14 +17,17 @@ SETTLE_S = 3.0
 
 
 def drift(settings: Settings, say: Say) -> Series:
-    """The growth of the tree's PSS over a million requests, in per cent; the async echo flow, once."""
+    """The growth of the tree's own memory over a million requests, in per cent; the async echo flow, once.
+
+    Without the pages of files: what of the interpreter is ours alone depends on who else on the machine runs it.
+    """
     with Server(systems.pfserve(settings.examples / "async-echo", WORKERS)) as server:
         server.wait_ready()
         before_bytes = _settled_bytes(server, WARM_UP)
         after_bytes = _settled_bytes(server, REQUESTS)
     grown = (after_bytes / before_bytes - 1) * 100
     say(f"memory  {grown:+.2f} % over {REQUESTS:,} requests, from {before_bytes / 1e6:.1f} MB")
-    return Series(systems.PFSERVE, f"growth of the PSS over {REQUESTS:,} requests", "%", (grown,))
+    return Series(systems.PFSERVE, f"growth of the tree's own memory over {REQUESTS:,} requests", "%", (grown,))
 
 
 def _settled_bytes(server: Server, requests: int) -> int:
@@ -36,4 +39,4 @@ def _settled_bytes(server: Server, requests: int) -> int:
             raise RuntimeError(f"{reading.failures} requests failed:\n{server.log_tail()}")
         answered += reading.requests_per_s * SLICE_S
     time.sleep(SETTLE_S)
-    return proc.pss_bytes(server.pid)
+    return proc.own_bytes(server.pid)

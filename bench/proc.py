@@ -36,6 +36,12 @@ def parse_pss_bytes(smaps_rollup: str) -> int:
     return 0  # a zombie: it has no memory any more
 
 
+def parse_own_bytes(smaps_rollup: str) -> int:
+    """The part of it that no file holds. Of files' pages, others' coming and going changes what is the fair part."""
+    kinds = ("Pss_Anon:", "Pss_Shmem:")
+    return sum(int(line.split()[1]) * 1024 for line in smaps_rollup.splitlines() if line.startswith(kinds))
+
+
 def below(root: int, parents: Mapping[int, int]) -> set[int]:
     """``root`` and all its descendants, given every process's parent."""
     found = {root}
@@ -65,6 +71,11 @@ def cpu_s(root: int) -> float:
 def pss_bytes(root: int) -> int:
     """The memory of the whole tree, shared pages counted once. Kernel memory (socket buffers) is not in it."""
     return sum(parse_pss_bytes(_read(Path(f"/proc/{stat.pid}/smaps_rollup"))) for stat in tree(root))
+
+
+def own_bytes(root: int) -> int:
+    """The memory of the whole tree that is no file's, shared pages counted once."""
+    return sum(parse_own_bytes(_read(Path(f"/proc/{stat.pid}/smaps_rollup"))) for stat in tree(root))
 
 
 def parse_busy_s(text: str) -> float:

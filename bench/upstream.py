@@ -20,6 +20,7 @@ from .throughput import BODY, WORKERS
 from .wrk import Load
 
 CONNECTION_FILE = "connection.yaml"
+LEAST_S = 10  # a worker opens at once as many as it has clients: that is to be little beside the calls
 SECRET = f"{systems.PFSERVE}, model over TLS"
 
 
@@ -92,7 +93,7 @@ def _run(home: Path, flow: Path, settings: Settings, certificates: Certificates 
         trust = certificates.trust if certificates else {}
         with Server(msgspec.structs.replace(launch, environment=trust)) as server:
             server.wait_ready()
-            sample = contest.measure(server, Load(16, settings.seconds, BODY), [stub])
+            sample = contest.measure(server, Load(16, max(LEAST_S, settings.seconds), BODY), [stub])
             connections = len(proc.callers(stub.port) - known)
         after = stats(stub)
     handshakes = after.tls_handshakes - before.tls_handshakes - (certificates is not None)  # the one that asks now

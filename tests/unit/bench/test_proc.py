@@ -33,6 +33,12 @@ def test_stat_of_a_command_with_spaces_and_parentheses():
     assert stat.cpu_s * proc.TICKS_PER_S == pytest.approx(150 + 50 + 7 + 3)
 
 
+def test_own_memory_is_that_without_files():
+    told = "Pss: 222 kB\nPss_Dirty: 116 kB\nPss_Anon: 100 kB\nPss_File: 106 kB\nPss_Shmem: 16 kB\n"
+    assert proc.parse_own_bytes(told) == 116 * 1024
+    assert proc.parse_own_bytes("") == 0
+
+
 def test_pss_is_the_line_of_that_name_and_in_bytes():
     assert proc.parse_pss_bytes(ROLLUP) == 249 * 1024
 
