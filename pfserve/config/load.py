@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -13,9 +13,10 @@ from pfserve.config.model import ServeConfig
 from pfserve.config.place import find_flow, is_promptflow_export, on_azure_ml
 from pfserve.config.setting import Setting
 from pfserve.config.settings import SETTINGS
-from pfserve.config.variables import Variables, from_file, from_flags
-from pfserve.errors import ConfigError
+from pfserve.config.variables import PREFIX, Variables, from_file, from_flags
+from pfserve.errors import ConfigError, did_you_mean
 
+_READ_ELSEWHERE = ("PFSERVE_ARM_ENDPOINT", "PFSERVE_BENCH_KEY")
 _IGNORED = ("PROMPTFLOW_SERVING_ENGINE", "PROMPTFLOW_RUN_MODE")
 
 Flags = Mapping[str, str | Sequence[str]]
@@ -105,7 +106,8 @@ def _config(choices: Mapping[str, Choice], variables: Variables) -> ServeConfig:
     fields: dict[str, object] = {setting.target: _inward(setting, choices[setting.name].value) for setting in SETTINGS}
     fields["environment"] = variables.added
     fields["origins"] = {name: choice.origin for name, choice in choices.items()}
-    fields["warnings"] = tuple(choice.warning for choice in choices.values() if choice.warning)
+    unusual = [choice.warning for choice in choices.values() if choice.warning]
+    fields["warnings"] = (*unusual, *_misspelt(variables))
     fields["notices"] = tuple(_notices(variables))
     return msgspec.convert(fields, ServeConfig)
 
@@ -114,6 +116,22 @@ def _inward(setting: Setting, value: object) -> object:
     if setting.unit is None or not isinstance(value, int | float):
         return value
     return setting.unit.inward(value)
+
+
+def _misspelt(variables: Variables) -> Iterator[str]:
+    """A line for each variable that somebody believes to be ours."""
+    known = {name for setting in SETTINGS for name in setting.variables}
+    guessed = {f"{PREFIX}{setting.name.upper()}": setting for setting in SETTINGS if setting.variables}
+    for name in variables.unknown({*known, *_READ_ELSEWHERE}):
+        setting = guessed.get(name)
+        hint = f"; {setting.flag} has {setting.variables[0]}" if setting else _nearest(name, known)
+        yield f"{name} is no variable of pfserve, and is ignored{hint}"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """By what comes after the prefix, which makes all of them alike."""
+    ours = (one.removeprefix(PREFIX) for one in known if one.startswith(PREFIX))
+    return did_you_mean(name.removeprefix(PREFIX), ours).replace("'", f"'{PREFIX}", 1)
 
 
 def _notices(variables: Variables) -> list[str]:

@@ -9,11 +9,14 @@ import msgspec
 
 from pfserve.errors import ConfigError
 
+PREFIX = "PFSERVE_"
+
 _NAME = re.compile(r"[^=\0\s]+")
 _LINE = re.compile(r"(?:export\s+)?([^=\0\s]+)\s*=\s*(.*)", re.DOTALL)
 _DOUBLE_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(?:#.*)?')
 _SINGLE_QUOTED = re.compile(r"'([^']*)'\s*(?:#.*)?")
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
+_OF_A_SERVICE = re.compile(r"\w+_SERVICE_(?:HOST|PORT)\w*|\w+_PORT_\d+_(?:TCP|UDP|SCTP)\w*")
 _SERVICE_LINK = re.compile(r"(?:tcp|udp|sctp)://\S+:\d+")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
@@ -43,6 +46,12 @@ class Variables:
         """The first of ``names`` that is set, or None."""
         found = (self._look(name) for name in names)
         return next((one for one in found if one is not None and one.text and not one.is_service_link), None)
+
+    def unknown(self, known: Iterable[str]) -> list[str]:
+        """The names that look like ours and are not ``known``. What Kubernetes says of Services is none of them."""
+        names = {name for _, layer in self._layers for name in layer if name.startswith(PREFIX)}
+        links = {found.name for found in self.service_links(names)}
+        return sorted(name for name in names - links - set(known) if not _OF_A_SERVICE.fullmatch(name))
 
     def service_links(self, names: Iterable[str]) -> list[Found]:
         """Those of ``names`` that only Kubernetes set: they count as not set."""

@@ -241,6 +241,27 @@ def test_what_is_unwise_is_honoured_with_a_warning(flags, environ, parts):
     assert all(part in warning for part, warning in zip(parts, warnings, strict=True))
 
 
+def test_a_variable_that_is_not_ours_but_looks_so_is_told():
+    """Without its value, which may be a secret."""
+    environ = {"PFSERVE_WORKERS": "4", "PFSERVE_MAX_REQUEST": "5", "PFSERVE_SECRET": "hush", "PFSERVE_ARM_ENDPOINT": ""}
+    assert load({}, environ).warnings == (
+        "PFSERVE_MAX_REQUEST is no variable of pfserve, and is ignored; did you mean 'PFSERVE_MAX_REQUESTS'?",
+        "PFSERVE_SECRET is no variable of pfserve, and is ignored",
+        "PFSERVE_WORKERS is no variable of pfserve, and is ignored; --workers has PROMPTFLOW_WORKER_NUM",
+    )
+
+
+def test_what_kubernetes_says_of_a_service_is_nobodys_mistake():
+    environ = {
+        "PFSERVE_SERVICE_HOST": "10.0.0.7",
+        "PFSERVE_SERVICE_PORT_HTTP": "80",
+        "PFSERVE_PORT_80_TCP_ADDR": "10.0.0.7",
+        "PFSERVE_CANARY_PORT": "tcp://10.0.0.8:80",
+        "PFSERVE_CANARY_SERVICE_PORT": "80",
+    }
+    assert load({}, environ).warnings == ()
+
+
 def test_what_kubernetes_says_of_a_service_called_pfserve_is_told_to_be_ignored():
     assert load({}, {"PFSERVE_PORT": "tcp://10.0.0.7:80", "PFSERVE_ADMIN_PORT": "9"}).notices == (
         "PFSERVE_PORT = 'tcp://10.0.0.7:80' is ignored: Kubernetes tells of a Service with that name",
