@@ -177,7 +177,7 @@ def _trial(
         launch = launches.command(command)
     elif serve and system == launches.PFSERVE:
         more = (*(("--threads", str(threads)) if threads else ()), *serve_arg)
-        launch = systems.pfserve(serve, workers, max_concurrent_requests, *more)
+        launch = systems.pfserve(serve, workers, max_concurrent_requests, "--server-timing", *more)
     elif serve:
         launch = launches.promptflow(system, serve, workers, promptflow_python, home)
     return Trial(

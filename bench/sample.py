@@ -1,4 +1,4 @@
-"""One request as it is recorded: when it should have begun, when it did, what came of it. 57 bytes, no padding.
+"""One request as it is recorded: when it should have begun, when it did, what came of it. 65 bytes, no padding.
 
 All times are nanoseconds since the trial's zero, on the monotonic clock that every process of the machine shares.
 """
@@ -9,9 +9,10 @@ import enum
 import struct
 from typing import NamedTuple
 
-LAYOUT = struct.Struct("<qqqqIIIIIHBBB")
+LAYOUT = struct.Struct("<qqqqIIIIIHBBBII")
 NEVER = -1  # of ``sent_ns`` and ``first_ns``: it did not come to that
 LATE_LIMIT_NS = 0xFFFF_FFFF
+NOT_TOLD = 0xFFFF_FFFF  # of ``queue_us`` and ``run_us``
 
 
 class Outcome(enum.IntEnum):
@@ -82,6 +83,8 @@ class Sample(NamedTuple):
     outcome: int
     cause: int
     attempt: int  # 0; after an obeyed Retry-After 1, 2, ...
+    queue_us: int = NOT_TOLD  # how long it waited before it ran, as the server says
+    run_us: int = NOT_TOLD  # how long it ran, as the server says
 
     @property
     def latency_ns(self) -> int:
@@ -92,6 +95,13 @@ class Sample(NamedTuple):
     def service_ns(self) -> int:
         """From the real start: what the server took once it had the request."""
         return self.end_ns - self.sent_ns
+
+    @property
+    def reply_ns(self) -> int | None:
+        """What is left of the service time without waiting and running. None where the server does not tell both."""
+        if NOT_TOLD in (self.queue_us, self.run_us):
+            return None
+        return self.service_ns - (self.queue_us + self.run_us) * 1000
 
 
 def outcome_of(status: int) -> Outcome:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import enum
 import re
 
+from ..sample import NOT_TOLD
 from .events import Events
 
 HEAD_LIMIT_BYTES = 64 * 1024
 EXCERPT_BYTES = 400
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d\d\d)(?: |\r|$)")
 _NUMBER = re.compile(rb"\d{1,18}")
+_TIMING = b"\r\nserver-timing:"
+_TIMINGS = re.compile(_TIMING + rb"([^\r]*)")
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_DURATION = re.compile(
+    rb"(?:^|,)\s*(queue|wait|run|app)\s*(?:;[^,]*)?;\s*dur\s*=\s*(\d{1,9}(?:\.\d{1,9})?)\s*(?=[,;]|$)"
+)
+_IS_QUEUE = {b"queue": True, b"wait": True, b"run": False, b"app": False}
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,12})\s*(?:;.*)?")
 
 
@@ -30,8 +38,8 @@ class Answer:
     """The answer to one request; :meth:`clear` makes it ready for the next on the same connection."""
 
     __slots__ = (
-        "_body", "_held", "_is_head", "_left", "events", "excerpt", "is_kept", "received_bytes", "retry_after_s",
-        "status", "surplus",
+        "_body", "_held", "_is_head", "_left", "events", "excerpt", "is_kept", "queue_us", "received_bytes",
+        "retry_after_s", "run_us", "status", "surplus",
     )  # fmt: skip
 
     def __init__(self, *, is_head: bool = False) -> None:
@@ -44,6 +52,7 @@ class Answer:
         self.is_kept = True  # the connection may be used again
         self.received_bytes = 0
         self.retry_after_s: float | None = None
+        self.queue_us = self.run_us = NOT_TOLD  # what the server says
         self.events: Events | None = None  # of a stream
         self.excerpt = b""  # of an answer that is no success
         self.surplus = False  # bytes came after the end
@@ -93,6 +102,8 @@ class Answer:
             self.is_kept = False
         if status != 200:
             self._read_retry_after(head)
+        if status >= 200 and head.find(_TIMING) >= 0:
+            self._read_timing(head)
         if self._is_head or status < 200 or status in (204, 304):
             return
         length = _field(head, b"\r\ncontent-length:")
@@ -113,6 +124,16 @@ class Answer:
             if value is not None and _NUMBER.fullmatch(value):
                 self.retry_after_s = int(value) * unit_s
                 return
+
+    def _read_timing(self, head: bytes) -> None:
+        """``Server-Timing`` (W3C): of each time the first metric that names it, in milliseconds."""
+        for line in _TIMINGS.findall(head):
+            for name, duration_ms in _DURATION.findall(_QUOTED.sub(b"", line) if b'"' in line else line):
+                duration_us = min(round(float(duration_ms) * 1000), NOT_TOLD - 1)
+                if _IS_QUEUE[name]:
+                    self.queue_us = duration_us if self.queue_us == NOT_TOLD else self.queue_us
+                else:
+                    self.run_us = duration_us if self.run_us == NOT_TOLD else self.run_us
 
     # -- body --------------------------------------------------------------------------------------
 

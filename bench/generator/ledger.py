@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from ..blocks import EVENTS_HEAD, Kind, pack
-from ..sample import LATE_LIMIT_NS, LAYOUT, NEVER, Cause, Outcome
+from ..sample import LATE_LIMIT_NS, LAYOUT, NEVER, NOT_TOLD, Cause, Outcome
 from .answer import Answer
 from .shot import Shot
 
@@ -34,8 +34,10 @@ class Ledger:
         end_ns = time.monotonic_ns() - zero_ns
         first_ns, sent_ns = shot.first_ns, shot.sent_ns
         status = received = events = tokens = 0
+        queue_us = run_us = NOT_TOLD
         if answer is not None:
             status, received = answer.status, answer.received_bytes
+            queue_us, run_us = answer.queue_us, answer.run_us
             if answer.events is not None:
                 events, tokens = len(answer.events.times_ns), answer.events.tokens
                 self._stream(shot, answer.events.times_ns)
@@ -57,6 +59,8 @@ class Ledger:
             outcome,
             cause,
             min(shot.attempt, 255),
+            queue_us,
+            run_us,
         )
         self._used_bytes += LAYOUT.size
         if self._used_bytes == len(self._buffer):

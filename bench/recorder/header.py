@@ -8,7 +8,8 @@ import msgspec
 
 from ..schedule import Load, Span
 
-FORMAT = 1
+FORMAT = 2
+UNTOLD_FORMAT = 1  # whose samples end before what the server tells
 MAGIC = b"pfserve-bench record\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import msgspec
 
 from ..blocks import Block, Kind, Unpacker
 from ..mistake import Mistake
-from .header import FORMAT, MAGIC, End, Header
+from ..sample import LAYOUT, NOT_TOLD
+from .header import FORMAT, MAGIC, UNTOLD_FORMAT, End, Header
 
 _PIECE_BYTES = 1 << 20
+_UNTOLD = struct.pack("<II", NOT_TOLD, NOT_TOLD)
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -22,7 +25,8 @@ class Record(msgspec.Struct, frozen=True):
 
     def blocks(self) -> Iterator[Block]:
         """Every whole block but the header, in the order of the file."""
-        return (block for block in _blocks(self.path) if block.kind not in (Kind.HEADER, Kind.ROOM))
+        blocks = (block for block in _blocks(self.path) if block.kind not in (Kind.HEADER, Kind.ROOM))
+        return map(_widened, blocks) if self.header.format == UNTOLD_FORMAT else blocks
 
 
 def read(path: Path) -> Record:
@@ -32,8 +36,8 @@ def read(path: Path) -> Record:
         if first is None or first.kind != Kind.HEADER:
             raise Mistake(f"{path}: the header is missing")
         version = msgspec.json.decode(first.payload).get("format")
-        if version != FORMAT:
-            raise Mistake(f"{path}: its format is {version}, this program reads {FORMAT}")
+        if version not in (UNTOLD_FORMAT, FORMAT):
+            raise Mistake(f"{path}: its format is {version}, this program reads {UNTOLD_FORMAT} and {FORMAT}")
         return Record(path, msgspec.json.decode(first.payload, type=Header))
     except (OSError, msgspec.DecodeError) as problem:
         raise Mistake(f"{path}: {problem}") from problem
@@ -42,6 +46,14 @@ def read(path: Path) -> Record:
 def decode_end(block: Block) -> End:
     """The last block's content."""
     return msgspec.json.decode(block.payload, type=End)
+
+
+def _widened(block: Block) -> Block:
+    if block.kind != Kind.SAMPLES:
+        return block
+    size = LAYOUT.size - len(_UNTOLD)
+    samples = (block.payload[at : at + size] for at in range(0, len(block.payload), size))
+    return block._replace(payload=b"".join(sample + _UNTOLD for sample in samples))
 
 
 def _blocks(path: Path) -> Iterator[Block]:

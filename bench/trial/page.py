@@ -138,6 +138,9 @@ def _latencies(summary: Summary) -> Table:
         (f"{outcome.replace('_', ' ')}, from the intended start", each) for outcome, each in summary.latency.items()
     ]
     named += [("success, from the real start", summary.service)] if summary.service else []
+    named += [("  in the queue, as the server tells", summary.queue)] if summary.queue else []
+    named += [("  running, as the server tells", summary.run)] if summary.run else []
+    named += [("  reply: the rest of it", summary.reply)] if summary.reply else []
     named += [("first byte, from the real start", summary.first_byte)] if summary.first_byte else []
     named += [("first event, from the real start", summary.first_event)] if summary.first_event else []
     named += [("between events", summary.gaps)] if summary.gaps else []

@@ -13,7 +13,7 @@ from ..blocks import EVENTS_HEAD, Block, Kind
 from ..histogram import Histogram
 from ..recorder import End, Header, Record
 from ..recorder.read import decode_end
-from ..sample import LAYOUT, NEVER, Cause, Outcome, Sample
+from ..sample import LAYOUT, NEVER, NOT_TOLD, Cause, Outcome, Sample
 from ..vitals import Vitals, ended
 from . import doubts
 from .spread import Point, Spread, curve
@@ -84,6 +84,9 @@ class Summary(msgspec.Struct, frozen=True):
     recorder_cores: float
     server: ServerUse | None
     excerpts: Sequence[tuple[int, str]]
+    queue: Spread | None = None  # of successes, as the server tells: before they ran
+    run: Spread | None = None  # the same: while they ran
+    reply: Spread | None = None  # what is left of the service time of those of which both are told
 
 
 class _Collected:
@@ -98,6 +101,7 @@ class _Collected:
         self.latency = {int(outcome): Histogram() for outcome in Outcome}
         self.service, self.first_byte, self.lateness = Histogram(), Histogram(), Histogram()
         self.first_event, self.gaps = Histogram(), Histogram()
+        self.queue, self.run, self.reply = Histogram(), Histogram(), Histogram()
         self.seconds: dict[int, tuple[Histogram, Counter[int]]] = {}
         self.success_ends_ns = array.array("q")
         self.events = self.tokens = self.retries = 0
@@ -149,8 +153,18 @@ class _Collected:
         self.service.record(sample.service_ns)
         if sample.first_ns != NEVER:
             self.first_byte.record(sample.first_ns - sample.sent_ns)
+        if sample.queue_us != NOT_TOLD or sample.run_us != NOT_TOLD:
+            self._told(sample)
         self.events += sample.events
         self.tokens += sample.tokens
+
+    def _told(self, sample: Sample) -> None:
+        if sample.queue_us != NOT_TOLD:
+            self.queue.record(sample.queue_us * 1000)
+        if sample.run_us != NOT_TOLD:
+            self.run.record(sample.run_us * 1000)
+        if (reply_ns := sample.reply_ns) is not None:
+            self.reply.record(reply_ns)
 
     def _stream(self, block: Block) -> None:
         if EVENTS_HEAD.unpack_from(block.payload)[0] < self.begin_ns:
@@ -236,6 +250,9 @@ def _summary(header: Header, seen: _Collected) -> Summary:
         recorder_cores=end.recorder_cpu_s / end.lasted_s if end.lasted_s else 0.0,
         server=_server_use(seen, answered),
         excerpts=seen.excerpts,
+        queue=Spread.of(seen.queue),
+        run=Spread.of(seen.run),
+        reply=Spread.of(seen.reply),
     )
 
 

@@ -381,6 +381,8 @@ def test_a_real_server_is_started_seen_and_stopped(load, tmp_path):
     assert summary["server"]["cpu_per_success_s"] > 0
     assert summary["server"]["ended"] == 0
     assert "serve" in summary["header"]["system"]
+    assert summary["queue"]["count"] == summary["run"]["count"] == summary["outcomes"]["success"]
+    assert summary["reply"]["mean_s"] < summary["service"]["mean_s"]
     assert len(family) >= 5  # us, a generator, the master, a leader, a worker
     assert not any(proc.alive(member) for member in family)
 

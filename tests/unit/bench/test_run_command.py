@@ -74,7 +74,7 @@ def test_get_has_no_body(trial):
 
 def test_a_server_of_our_own(trial, tmp_path):
     asked = trial("--serve", str(tmp_path), "--users", "1", "--threads", "4", "--serve-arg=--no-preload")
-    assert asked.launch.argv[-3:] == ("--threads", "4", "--no-preload")
+    assert asked.launch.argv[-4:] == ("--server-timing", "--threads", "4", "--no-preload")
     assert asked.has_health
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.generator.answer import HEAD_LIMIT_BYTES, Answer, Malformed
+from bench.sample import NOT_TOLD
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -147,3 +148,32 @@ def test_events_are_read_whatever_carries_them():
         assert answer.events is not None
         assert answer.events.tokens == 2
     assert fed(WHOLE["chunks"][0])[0].events is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (b"Server-Timing: queue;dur=0.123, run;dur=12.5\r\n", (123, 12_500)),
+        (b"server-timing: app ; dur = 7\r\n", (NOT_TOLD, 7000)),
+        (b'Server-Timing: miss, wait;dur=1,db;dur=53,app;desc="a, b;dur=9";dur=47.2\r\n', (1000, 47_200)),
+        (b"Server-Timing: cdn;dur=5\r\nX: y\r\nServer-Timing: queue;dur=2\r\n", (2000, NOT_TOLD)),
+        (b"Server-Timing: queue;dur=2, queue;dur=3, wait;dur=4\r\n", (2000, NOT_TOLD)),
+        (b"Server-Timing: queue;dur=999999999\r\n", (NOT_TOLD - 1, NOT_TOLD)),
+        (b"Server-Timing: queue;dur=-1, run;dur=x, run, total;dur=3, queue;dur=1.2.3\r\n", (NOT_TOLD, NOT_TOLD)),
+        (b"X-Server-Timing: queue;dur=1\r\n", (NOT_TOLD, NOT_TOLD)),
+        (b"", (NOT_TOLD, NOT_TOLD)),
+    ],
+)
+@pytest.mark.parametrize("status", [b"200 OK", b"429 Too Many Requests"])
+def test_what_the_server_tells_of_its_time(lines, told, status):
+    answer, _ = fed(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n" + lines + b"\r\n")
+    assert (answer.queue_us, answer.run_us) == told
+    answer.clear()
+    assert (answer.queue_us, answer.run_us) == (NOT_TOLD, NOT_TOLD)
+
+
+def test_an_interim_answer_tells_no_times():
+    answer, _ = fed(
+        b"HTTP/1.1 103 Early Hints\r\nServer-Timing: queue;dur=1\r\n\r\n" + OK + b"Content-Length: 0\r\n\r\n"
+    )
+    assert answer.queue_us == NOT_TOLD

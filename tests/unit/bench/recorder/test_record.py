@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 
+import msgspec
 import pytest
 
 from bench.blocks import Kind, Unpacker, pack
@@ -12,6 +14,7 @@ from bench.mistake import Mistake
 from bench.recorder import DiskProblem, End, Header, Writer, read
 from bench.recorder.header import FORMAT, MAGIC
 from bench.recorder.read import decode_end
+from bench.sample import LAYOUT, NOT_TOLD, Sample
 from bench.schedule import Closed, Span
 
 HEADER = Header(
@@ -97,7 +100,7 @@ def test_a_record_is_never_overwritten(writer):
         (b"something else", "no record of pfserve-bench"),
         (MAGIC, "the header is missing"),
         (MAGIC + pack(Kind.SAMPLES, 0, b""), "the header is missing"),
-        (MAGIC + pack(Kind.HEADER, 0, b'{"format": 99}'), "its format is 99, this program reads 1"),
+        (MAGIC + pack(Kind.HEADER, 0, b'{"format": 99}'), "its format is 99, this program reads 1 and 2"),
         (MAGIC + pack(Kind.HEADER, 0, b'{"format": 1}'), "missing required field"),
         (MAGIC + pack(Kind.HEADER, 0, b"{"), "truncated"),
     ],
@@ -120,3 +123,18 @@ def test_blocks_are_unpacked_from_any_pieces(piece):
     for start in range(0, len(data), piece):
         found += unpacker.feed(data[start : start + piece])
     assert [tuple(block) for block in found] == [(Kind.SAMPLES, 1, b"abc"), (Kind.DONE, 2, b"")]
+
+
+def test_a_record_made_before_servers_told_their_times_is_read(tmp_path):
+    older = struct.Struct("<qqqqIIIIIHBBB")
+    samples = [(number, 1, 2, 3, 4, 5, 6, 7, 8, 200, 0, 0, 1) for number in range(3)]
+    writer = Writer(tmp_path / "a.pftrial")
+    writer.start(msgspec.structs.replace(HEADER, format=1))
+    writer.block(Kind.SAMPLES, 2, b"".join(older.pack(*sample) for sample in samples))
+    writer.block(Kind.WATCH, 0, b"{}")
+    writer.finish(End(complete=True))
+    first, second, last = read(writer.path).blocks()
+    assert (first.kind, first.process) == (Kind.SAMPLES, 2)
+    found = [Sample._make(fields) for fields in LAYOUT.iter_unpack(first.payload)]
+    assert found == [Sample(*sample, NOT_TOLD, NOT_TOLD) for sample in samples]
+    assert (second.payload, decode_end(last)) == (b"{}", End(complete=True))

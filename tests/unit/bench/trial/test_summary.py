@@ -154,6 +154,29 @@ def test_by_the_second(told):
     assert summary.seconds[1].p99_s is None
 
 
+def test_what_the_server_tells_of_its_time(told):
+    """Of 100 ms of service, sent 1 ms late, it waited 20 and ran 70."""
+    both = [sample(1000 + number, latency_ms=101, queue_us=20_000, run_us=70_000) for number in range(9)]
+    stream = sample(1010, latency_ms=301, queue_us=40_000)
+    refused = sample(1011, queue_us=1000, outcome=Outcome.REFUSED, status=429)
+    summary = told([*both, stream, sample(1012), refused])
+    assert (summary.queue.count, summary.run.count, summary.reply.count) == (10, 9, 9)
+    for spread, seconds in ((summary.queue, 0.02), (summary.run, 0.07), (summary.reply, 0.01)):
+        assert spread.percentiles_s["50"] == pytest.approx(seconds, rel=2e-3)
+    assert summary.queue.max_s == pytest.approx(0.04, rel=2e-3)
+    rows = {row[0].strip(): row[2] for part in page.parts(summary) if part.title == "Latency" for row in part.rows}
+    assert rows["success, from the real start"] == "100 ms"
+    assert rows["in the queue, as the server tells"] == "20 ms"
+    assert rows["running, as the server tells"] == "70.1 ms"  # of its bucket the largest
+    assert rows["reply: the rest of it"] == "10 ms"
+
+
+def test_a_server_that_tells_nothing_has_no_such_rows(told):
+    summary = told([sample(1000)])
+    assert (summary.queue, summary.run, summary.reply) == (None, None, None)
+    assert "as the server tells" not in page.text(summary)
+
+
 PAGE = """\
 VOID: these figures must not be believed
   generator process 0 died (killed by signal 9); its last samples are lost
