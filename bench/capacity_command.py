@@ -24,6 +24,7 @@ from .capacity.simulation import Balancer
 from .capacity.slo import Slo
 from .capacity.usl import LEAST_LEVELS, Usl, fit
 from .mistake import Mistake
+from .report import html, plans
 from .run_command import Length
 from .schedule.trace import read as read_trace
 
@@ -48,6 +49,8 @@ def _spread(times: Times) -> dict[str, float]:
 
 
 _PAGES: dict[str, Callable[[Plan], str]] = {"text": page.text, "markdown": page.markdown, "json": _json}
+_PAGES["html"] = lambda answer: html.page(plans.document(answer))
+_KINDS = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json", ".txt": "text"}
 
 
 @click.command("capacity")
@@ -91,9 +94,16 @@ _PAGES: dict[str, Callable[[Plan], str]] = {"text": page.text, "markdown": page.
 @click.option("--kubernetes-yaml", type=_FILE, help="Write the patch and autoscaler for Kubernetes.")
 @click.option("--name", default="pfserve", show_default=True, help="Of the Deployment.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--format", "kind", type=click.Choice(list(_PAGES)), default="text", show_default=True)
+@click.option("--output", "-o", type=_FILE, help="Write there instead of to the terminal.")
+@click.option("--format", "kind", type=click.Choice(list(_PAGES)), help="[default: by the name of --output, else text]")
 def capacity_command(
-    *, kind: str, azure_yaml: Path | None, kubernetes_yaml: Path | None, name: str, **told: object
+    *,
+    kind: str | None,
+    output: Path | None,
+    azure_yaml: Path | None,
+    kubernetes_yaml: Path | None,
+    name: str,
+    **told: object,
 ) -> None:
     """Say how much an instance takes, how many are needed, and on which machines.
 
@@ -108,14 +118,26 @@ def capacity_command(
     """  # noqa: D301
     try:
         answer = plan(_question(**told), datetime.datetime.now(datetime.UTC).date())  # type: ignore[arg-type]
+        text = _PAGES[kind or (_KINDS.get(output.suffix, "text") if output else "text")](answer)
     except Mistake as mistake:
         raise click.UsageError(str(mistake)) from mistake
     if azure_yaml:
-        azure_yaml.write_text(patch.azure_yaml(answer))
+        _write(azure_yaml, patch.azure_yaml(answer))
     if kubernetes_yaml:
-        kubernetes_yaml.write_text(patch.kubernetes_yaml(answer, name))
-    click.echo(_PAGES[kind](answer), nl=False)
+        _write(kubernetes_yaml, patch.kubernetes_yaml(answer, name))
+    if output:
+        _write(output, text)
+    else:
+        click.echo(text, nl=False)
     raise SystemExit(0 if answer.reach.is_reached else 1)
+
+
+def _write(path: Path, text: str) -> None:
+    """Raises ClickException where it cannot be: a full disk, no such folder."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise click.ClickException(f"{path}: {problem.strerror}") from problem
 
 
 def _question(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from . import machine
+from .backtest import back_test
 from .budgets import BUDGETS
 from .chains import chains
 from .coldstart import cold_start
@@ -40,6 +41,7 @@ MEASURES: dict[str, Callable[[Settings, Say], Part]] = {
     "P14": mixed,
     "P15": picture,
     "B1": own,
+    "B3": back_test,
 }
 
 

@@ -127,6 +127,12 @@ def resting(folder: Path, seconds: float) -> Path:
     return write(folder, {"rest.py": _blocking(PASS_ON, seconds)}, in_line(["rest.py"]))
 
 
+def resting_about(folder: Path, least_s: float, most_s: float) -> Path:
+    """One node that blocks for a time between the two, every one as likely."""
+    source = PASS_ON.format(define="def", wait=f"time.sleep(random.uniform({least_s:g}, {most_s:g}))\n    ")
+    return write(folder, {"rest.py": "import random\nimport time\n\n" + source}, in_line(["rest.py"]))
+
+
 def awaiting(folder: Path, seconds: float) -> Path:
     """One node that awaits so long."""
     source = PASS_ON.format(define="async def", wait=f"await asyncio.sleep({seconds:g})\n    ")

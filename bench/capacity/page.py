@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from ..durations import written
-from . import azure
+from ..trial.page import Lines, Table
+from . import azure, queueing
+from .demand import Times
 from .plan import Fit, Plan
 from .slo import Estimate, Forecast
 from .usl import Parameter, Usl
@@ -69,28 +71,41 @@ def _fleet_sentences(plan: Plan) -> list[str]:
     return found
 
 
+def sections(plan: Plan) -> list[tuple[str, list[Lines | Table]]]:
+    """What stands below the summary and the doubts, part by part."""
+    question = plan.question
+    found: list[tuple[str, list[Lines | Table]]] = [("What it rests on", [_basis(plan)])]
+    if question.usl:
+        found.append((f"Scalability over {question.usl_over}", _usl(question.usl)))
+    rows = [("an instance at its limit", plan.reach.at)]
+    rows += [("an instance in the fleet", plan.fleet.each)] if plan.fleet else []
+    simulated = Table("Simulated", _FORECAST, [_forecast(name, at) for name, at in rows])
+    found.append(("Forecast", [simulated, _closed(plan)]))
+    if plan.day:
+        found.append(("The day", _day(plan)))
+    if plan.fits:
+        found.append(("Machines", [Table("What would do it", _MACHINES, [_fit(fit) for fit in plan.fits])]))
+    limits = [(ceiling.name, _figure(ceiling.per_s)) for ceiling in plan.ceilings]
+    found.append(("Limits of one managed endpoint", [Table("First binds first", ("limit", "requests/s"), limits)]))
+    if plan.models:
+        found.append(("Models", [_models(plan)]))
+    return found
+
+
 def _page(plan: Plan, head: _Head, table: _Table) -> str:
     parts = ["\n".join(summary(plan)), "\n"]
     if plan.doubts:
         parts += [head("Keep in mind"), *(f"* {doubt}\n" for doubt in plan.doubts)]
-    parts += [head("What it rests on"), _basis(plan)]
-    if plan.question.usl:
-        parts += [head(f"Scalability over {plan.question.usl_over}"), _usl(plan.question.usl, table)]
-    rows = [("an instance at its limit", plan.reach.at)]
-    rows += [("an instance in the fleet", plan.fleet.each)] if plan.fleet else []
-    parts += [head("Forecast"), table(_FORECAST, [_forecast(name, at) for name, at in rows])]
-    if plan.day:
-        parts += [head("The day"), _day(plan, table)]
-    if plan.fits:
-        parts += [head("Machines"), table(_MACHINES, [_fit(fit) for fit in plan.fits])]
-    limits = [(ceiling.name, _figure(ceiling.per_s)) for ceiling in plan.ceilings]
-    parts += [head("Limits of one managed endpoint"), table(("limit", "requests/s"), limits)]
-    if plan.models:
-        parts += [head("Models"), _models(plan)]
+    for title, told in sections(plan):
+        parts.append(head(title))
+        parts += [
+            table(part.heads, part.rows) if isinstance(part, Table) else "".join(f"{line}\n" for line in part.lines)
+            for part in told
+        ]
     return "".join(parts)
 
 
-def _basis(plan: Plan) -> str:
+def _basis(plan: Plan) -> Lines:
     question = plan.question
     given, demand, shape = question.given, question.demand, question.shape
     times = given.times
@@ -104,7 +119,7 @@ def _basis(plan: Plan) -> str:
         "arrivals: " + ("as in the trace" if question.arrivals_s and question.per_s is None else "Poisson")
         + f"; balancer: {question.balancer.value}; intervals of 95 %: other arrivals, another measurement",
     ]  # fmt: skip
-    return "".join(f"{line}\n" for line in lines)
+    return Lines("Times and shape", lines)
 
 
 _FORECAST = ("", "requests/s", "p50", "p95", "p99", "no answer", "inside", "cores")
@@ -118,7 +133,31 @@ def _forecast(name: str, at: Forecast) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _usl(usl: Usl, table: _Table) -> str:
+def _closed(plan: Plan) -> Lines:
+    """What formulas say of the same: no shared cores, no deadline, nothing but Poisson arrivals."""
+    demand, shape, per_s = plan.question.demand, plan.question.shape, plan.reach.at.per_s
+    if not demand.held_s:
+        lost = queueing.erlang_b(shape.places, per_s * demand.mean_s)
+        return Lines(
+            "By closed form", [f"M/G/{shape.places}/{shape.places} (Erlang B): {lost:.2%} refused at the limit"]
+        )
+    servers = min(shape.slots, shape.places)
+    held = Times(tuple(map(sum, zip(*(each.times.values for each in demand.phases if each.blocking), strict=False))))
+    load = per_s * demand.held_s
+    wait_s = queueing.wait_mgc(servers, load, held.variation2) * demand.held_s
+    refused, bounded = queueing.bounded(servers, load, shape.places)
+    endless = f"mean wait {written(wait_s)}" if math.isfinite(wait_s) else "no end of waiting"
+    return Lines(
+        "By closed form",
+        [
+            f"M/G/{servers} at the limit, a line without end, times that vary as measured: {endless}",
+            f"M/M/{servers}/{shape.places}, bounded at the places, exponential times: {refused:.2%} refused, "
+            f"mean wait {written(bounded * demand.held_s)}",
+        ],
+    )
+
+
+def _usl(usl: Usl) -> list[Lines | Table]:
     def row(name: str, parameter: Parameter) -> tuple[str, ...]:
         return name, f"{parameter.value:.4g}", f"{parameter.low:.4g}", f"{parameter.high:.4g}"
 
@@ -129,10 +168,10 @@ def _usl(usl: Usl, table: _Table) -> str:
         f"fitted on {low:g} to {high:g}; R2 {usl.r2:.4f}; " + (peak if math.isfinite(usl.peak_n) else "no peak"),
         "residuals: " + ", ".join(f"{residual:+.3g}" for residual in usl.residuals),
     ]
-    return table(("", "value", "low", "high"), rows) + "".join(f"{line}\n" for line in lines)
+    return [Table("Universal scalability law", ("", "value", "low", "high"), rows), Lines("How well it fits", lines)]
 
 
-def _day(plan: Plan, table: _Table) -> str:
+def _day(plan: Plan) -> list[Lines | Table]:
     day = plan.day
     assert day is not None
     rows = [(written(hour.begin_s), _figure(hour.peak_per_s), str(hour.instances)) for hour in day.hours]
@@ -145,8 +184,8 @@ def _day(plan: Plan, table: _Table) -> str:
     if day.hours:
         used, always = sum(hour.instances for hour in day.hours), max(hour.instances for hour in day.hours)
         lines.append(f"by a schedule {used} instance hours, for the peak all the time {always * len(day.hours)}")
-    head = "".join(f"{line}\n" for line in lines)
-    return head + (table(("from", "peak of its minutes /s", "instances"), rows) if rows else "")
+    hours = [Table("Hour by hour", ("from", "peak of its minutes /s", "instances"), rows)] if rows else []
+    return [Lines("The whole trace", lines), *hours]
 
 
 _MACHINES = ("machine", "cores", "GiB", "requests/s each", "instances", "quota (cores)", "per hour", "memory", "mind")
@@ -160,14 +199,15 @@ def _fit(fit: Fit) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _models(plan: Plan) -> str:
+def _models(plan: Plan) -> Lines:
     models = plan.models
     assert models is not None
-    return (
+    told = (
         f"The models behind the flow have to allow {models.tokens_per_minute:,.0f} tokens and "
         f"{models.requests_per_minute:,.0f} requests a minute; at the headroom of the instances "
-        f"{models.tokens_per_minute / (1 - plan.question.safety.headroom):,.0f} tokens.\n"
+        f"{models.tokens_per_minute / (1 - plan.question.safety.headroom):,.0f} tokens."
     )
+    return Lines("Quota of the models", [told])
 
 
 def _plain(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Waiting lines in closed form: what the simulation is held against, and the first guess at an answer.
+"""Waiting lines in closed form: what the simulation is held against, and what a plan shows beside it.
 
 ``load`` is in erlangs everywhere: arrivals per second times mean service in seconds. Waits are in units of the mean
 service time, so multiply by it.
@@ -31,15 +31,6 @@ def erlang_c(servers: int, load: float) -> float:
 def wait_mmc(servers: int, load: float) -> float:
     """The mean wait of M/M/c; infinite from full load on."""
     return erlang_c(servers, load) / (servers - load) if load < servers else math.inf
-
-
-def wait_mmc_percentile(servers: int, load: float, percent: float) -> float:
-    """The wait that ``percent`` do not exceed (M/M/c)."""
-    waiting = erlang_c(servers, load)
-    beyond = 1 - percent / 100
-    if load >= servers:
-        return math.inf
-    return math.log(waiting / beyond) / (servers - load) if waiting > beyond else 0.0
 
 
 def wait_mdc(servers: int, load: float) -> float:
@@ -78,11 +69,6 @@ def wait_mgc(servers: int, load: float, variation2: float) -> float:
     if random == 0 or even == 0:
         return random * (1 + variation2) / 2
     return (1 + variation2) / (2 * variation2 / random + (1 - variation2) / even)
-
-
-def wait_allen_cunneen(servers: int, load: float, variation2: float) -> float:
-    """The rule of thumb that most planners use: the wait of M/M/c times (1 + variation2) / 2."""
-    return wait_mmc(servers, load) * (1 + variation2) / 2
 
 
 def bounded(servers: int, load: float, places: int) -> tuple[float, float]:

@@ -58,6 +58,7 @@ class WhatIf(msgspec.Struct, frozen=True):
     cpu_s: float  # of a request; 0: not known
     cores: int
     origin: str  # where these figures come from
+    instances: int = 1
 
 
 Part = Lines | Table | Plot | Heat | WhatIf

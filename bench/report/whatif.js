@@ -96,7 +96,7 @@ function results(value, start) {
 
 function begin(form) {
   const start = JSON.parse(form.dataset.start);
-  const value = { rate: start.rate_per_s, service: start.service_s * 1000, slots: start.slots, bound: start.bound, instances: 1 };
+  const value = { rate: start.rate_per_s, service: start.service_s * 1000, slots: start.slots, bound: start.bound, instances: start.instances };
   for (const [name, given] of new URLSearchParams(location.hash.slice(1))) if (name in value && Number(given) > 0) value[name] = Number(given);
   const place = form.querySelector(".sliders"), body = form.querySelector("output tbody");
   const show = () => {

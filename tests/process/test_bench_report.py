@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+from click.testing import CliRunner
 
+from bench.cli import main
 from bench.report import html
 from bench.report.document import Axes, Document, Heat, Line, Plot, Section, WhatIf
 from browser import CHROMIUM, open_page
@@ -94,3 +96,34 @@ def test_dark_and_light_differ_and_can_be_read():
         ratios = open_page(text, script)["told"]
         assert len(ratios) >= 8
         assert min(ratios) >= 4.5
+
+
+def test_a_plan_is_a_page_whose_sliders_begin_with_its_own_figures(tmp_path):
+    path = tmp_path / "plan.html"
+    options = [
+        "--service",
+        "100ms",
+        "--blocking",
+        "all",
+        "--threads",
+        "4",
+        "--rate",
+        "100",
+        "--sku",
+        "Standard_D2as_v4",
+    ]
+    assert CliRunner().invoke(main, ["capacity", *options, "-o", str(path)]).exit_code == 0
+    script = f"""
+      const before = (() => {{ {FIGURES} }})();
+      const slider = document.querySelector("input[name=rate]");
+      slider.value = 1000;
+      slider.dispatchEvent(new Event("input"));
+      const words = document.querySelector("p.lead").textContent;
+      return {{before, after: (() => {{ {FIGURES} }})(), words, plots: document.querySelectorAll("svg").length}};
+    """
+    seen = open_page(path.read_text(), script)
+    told = seen["told"]
+    assert (seen["problems"], seen["asked"], told["plots"]) == ([], [], 1)
+    assert told["words"].startswith("One instance takes ")
+    assert told["before"]["taken"] == pytest.approx(100, rel=1e-3)
+    assert told["after"]["refused"] > 0.5 > told["before"]["refused"]
