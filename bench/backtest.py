@@ -32,10 +32,10 @@ from .trial import Summary, Trial, run, summarise
 from .upstream import connections_option, stub_model
 
 MODEL_MS = 200
-REST_S = (0.03, 0.07)
+REST_S = (0.04, 0.06)
 COMPUTED = 150_000
 REFUSALS = 0.01
-LASTS_S = 9.0
+LASTS_S = 11.0
 CALM_S = 10.0
 SYSTEM = "capacity"
 

@@ -32,7 +32,7 @@ _FILE = click.Path(path_type=Path)
 _DEFAULT_SKUS = tuple(machine.name for machine in azure.SKUS if machine.cores <= 16 and "a_v4" not in machine.name)
 
 
-def _json(answer: Plan) -> str:
+def as_json(answer: Plan) -> str:
     """Everything but the single times and arrivals."""
     told = msgspec.to_builtins(answer)
     told["question"]["arrivals_s"] = len(answer.question.arrivals_s)
@@ -48,7 +48,7 @@ def _spread(times: Times) -> dict[str, float]:
     return {"mean_s": times.mean_s, **{f"p{at}_s": times.percentile(at) for at in (50, 95, 99)}}
 
 
-_PAGES: dict[str, Callable[[Plan], str]] = {"text": page.text, "markdown": page.markdown, "json": _json}
+_PAGES: dict[str, Callable[[Plan], str]] = {"text": page.text, "markdown": page.markdown, "json": as_json}
 _PAGES["html"] = lambda answer: html.page(plans.document(answer))
 _KINDS = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json", ".txt": "text"}
 

@@ -15,11 +15,11 @@ from .instance import Shape
 from .simulation import WARM_UP, poisson, simulate
 from .slo import Slo, most
 
-AROUND = (0.85, 0.95, 1.05, 1.15)  # of the rate forecast at the promise: where trials look for the real one
+AROUND = (0.7, 0.9, 1.02, 1.15)  # of the rate forecast at the promise: where trials look for the real one
 OVERLOAD = 1.5
 KEPT, FLOODED = AROUND[0], OVERLOAD  # the trials whose p95 is judged
 LEAST_SHARE = 0.01  # refusals may be off by so much, however few they are
-_DRAWS = 5  # service times anew for the same arrivals
+_DRAWS = 15  # service times anew for the same arrivals
 _HALVINGS = 11
 
 
