@@ -1,4 +1,4 @@
-"""What is seen of a server's process tree while it is loaded: CPU, memory, context switches, who came and went."""
+"""What is seen of a server's process tree while it is loaded: CPU, memory, switches, throttling, who came and went."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from . import proc
+from . import cgroup, proc
+from .cgroup import Throttling
 
 
 class Vitals(msgspec.Struct, frozen=True):
@@ -21,6 +22,7 @@ class Vitals(msgspec.Struct, frozen=True):
     voluntary: int  # context switches of the living processes so far: they waited
     involuntary: int  # they were made to wait
     members: Sequence[tuple[int, int]]  # pid and start time: a process that was replaced is another one
+    throttling: Throttling | None = None  # of the cgroup of its root, so far; None: not to be seen
 
 
 def look(root: int, at_s: float) -> Vitals:
@@ -34,6 +36,7 @@ def look(root: int, at_s: float) -> Vitals:
         voluntary=sum(voluntary for voluntary, _ in switches),
         involuntary=sum(involuntary for _, involuntary in switches),
         members=[(member.pid, member.started) for member in family],
+        throttling=cgroup.throttling(root),
     )
 
 
@@ -49,6 +52,14 @@ def ended(looks: Sequence[Vitals]) -> int:
     for before, after in itertools.pairwise(looks):
         gone += len(set(before.members) - set(after.members))
     return gone
+
+
+def throttled(looks: Sequence[Vitals]) -> Throttling | None:
+    """What came to it between the first and the last look. None where it cannot be seen."""
+    seen = [look.throttling for look in looks if look.throttling is not None]
+    if not seen:
+        return None
+    return Throttling(seen[-1].periods - seen[0].periods, seen[-1].lasted_s - seen[0].lasted_s)
 
 
 def _status(pid: int) -> str:

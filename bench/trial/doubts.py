@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..cgroup import Throttling
 from ..durations import written
 from ..recorder import Header
 from ..sample import GENERATOR_CAUSES, Cause, Outcome
@@ -68,3 +69,13 @@ def doubts(outcomes: Mapping[int, int], offered: int, header: Header) -> list[st
     if isinstance(header.load, Closed):
         found.append("closed loop: a slow server is asked less often, so its worst times are seen less often")
     return found
+
+
+def throttled(found: Throttling | None) -> list[str]:
+    """What the limit of its cgroup did to the server."""
+    if found is None or not found.periods:
+        return []
+    return [
+        f"the server was throttled: the CPU limit of its cgroup stopped it in {found.periods:,} periods, for "
+        f"{written(found.lasted_s)} over all processors"
+    ]

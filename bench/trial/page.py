@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from ..cgroup import Throttling
 from ..durations import written
 from ..sample import Cause
 from ..schedule import Closed, Load, Open, Span
@@ -173,7 +174,14 @@ def _server(summary: Summary) -> list[str]:
         f"{use.cores:.2f} cores{per_request}; {use.pss_bytes / 1e6:,.0f} MB PSS",
         f"context switches: {use.voluntary_per_s:,.0f}/s voluntary, {use.involuntary_per_s:,.0f}/s involuntary",
         f"processes that ended: {use.ended}",
+        f"throttled by its cgroup: {_throttling(use.throttling)}",
     ]
+
+
+def _throttling(found: Throttling | None) -> str:
+    if found is None:
+        return "cannot be seen here"
+    return f"in {found.periods:,} periods, for {written(found.lasted_s)}" if found.periods else "never"
 
 
 def _generator(summary: Summary) -> list[str]:

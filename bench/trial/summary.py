@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from ..blocks import EVENTS_HEAD, Block, Kind
+from ..cgroup import Throttling
 from ..histogram import Histogram
 from ..recorder import End, Header, Record
 from ..recorder.read import decode_end
 from ..sample import LAYOUT, NEVER, NOT_TOLD, Cause, Outcome, Sample
-from ..vitals import Vitals, ended
+from ..vitals import Vitals, ended, throttled
 from . import doubts
 from .spread import Point, Spread, curve
 
@@ -50,6 +51,7 @@ class ServerUse(msgspec.Struct, frozen=True):
     voluntary_per_s: float
     involuntary_per_s: float
     ended: int  # processes
+    throttling: Throttling | None = None  # by the CPU limit of its cgroup; None: not to be seen
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -216,6 +218,7 @@ def _summary(header: Header, seen: _Collected) -> Summary:
     generators = [_generator_use(watches) for _, watches in sorted(seen.watches.items())]
     lateness = Spread.of(seen.lateness)
     latency = {o.name.lower(): spread for o in Outcome if (spread := Spread.of(seen.latency[o]))}
+    server = _server_use(seen, answered)
     curves = {o.name.lower(): curve(seen.latency[o]) for o in Outcome if seen.latency[o].counts}
     return Summary(
         header=header,
@@ -225,7 +228,10 @@ def _summary(header: Header, seen: _Collected) -> Summary:
             *end.voids,
             *doubts.voids(lateness, latency.get("success"), [use.cores for use in generators], seen.causes, offered),
         ],
-        doubts=doubts.doubts(seen.outcomes, offered, header),
+        doubts=[
+            *doubts.doubts(seen.outcomes, offered, header),
+            *doubts.throttled(server.throttling if server else None),
+        ],
         measured_s=measured_s,
         offered=offered,
         offered_per_s=offered / measured_s if measured_s else 0.0,
@@ -248,7 +254,7 @@ def _summary(header: Header, seen: _Collected) -> Summary:
         generators=generators,
         recorder_cpu_s=end.recorder_cpu_s,
         recorder_cores=end.recorder_cpu_s / end.lasted_s if end.lasted_s else 0.0,
-        server=_server_use(seen, answered),
+        server=server,
         excerpts=seen.excerpts,
         queue=Spread.of(seen.queue),
         run=Spread.of(seen.run),
@@ -294,4 +300,5 @@ def _server_use(seen: _Collected, answered: int) -> ServerUse | None:
         voluntary_per_s=max(0.0, (looks[-1].voluntary - looks[0].voluntary) / lasted_s),
         involuntary_per_s=max(0.0, (looks[-1].involuntary - looks[0].involuntary) / lasted_s),
         ended=ended(looks),
+        throttling=throttled(looks),
     )

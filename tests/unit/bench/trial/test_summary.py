@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from bench.blocks import EVENTS_HEAD, Kind
+from bench.cgroup import Throttling
 from bench.recorder import End
 from bench.sample import NEVER, Cause, Outcome
 from bench.schedule import Closed, Open, Segment, Shape, Trace
@@ -131,8 +132,10 @@ def test_streams(told):
     assert (summary.gaps.count, summary.gaps.max_s) == (2, pytest.approx(0.04, rel=1e-3))
 
 
-def vitals(at_s: float, cpu_s: float, members: list[tuple[int, int]]) -> tuple[Kind, bytes]:
-    look = Vitals(at_s, cpu_s, round(at_s * 10), round(at_s * 100), round(at_s), members)
+def vitals(
+    at_s: float, cpu_s: float, members: list[tuple[int, int]], throttling: Throttling | None = None
+) -> tuple[Kind, bytes]:
+    look = Vitals(at_s, cpu_s, round(at_s * 10), round(at_s * 100), round(at_s), members, throttling)
     return Kind.VITALS, msgspec.json.encode(look)
 
 
@@ -146,6 +149,24 @@ def test_the_server_is_seen_from_the_end_of_the_warm_up(told):
     use = told([sample(2000 + number) for number in range(10)], *looks).server
     assert (use.cores, use.cpu_per_success_s, use.pss_bytes, use.ended) == (0.5, 0.5, 110, 1)
     assert (use.voluntary_per_s, use.involuntary_per_s) == (100, 1)
+
+
+def test_a_throttled_server_is_warned_of(told):
+    periods = [(0, 1), (1, 5), (6, 9), (11, 15)]
+    looks = [vitals(at_s, at_s, [(1, 5)], Throttling(count, count / 100)) for at_s, count in periods]
+    summary = told([sample(2000)], *looks)
+    assert summary.server.throttling == Throttling(10, pytest.approx(0.1))
+    assert summary.doubts == [
+        "the server was throttled: the CPU limit of its cgroup stopped it in 10 periods, for 100 ms over all processors"
+    ]
+    assert "throttled by its cgroup: in 10 periods, for 100 ms" in page.text(summary)
+
+
+def test_throttling_that_did_not_happen_or_cannot_be_seen_is_no_warning(told):
+    for throttling, said in ((Throttling(3, 0.5), "never"), (None, "cannot be seen here")):
+        summary = told([sample(2000)], *(vitals(at_s, at_s, [(1, 5)], throttling) for at_s in (1, 11)))
+        assert summary.doubts == []
+        assert f"throttled by its cgroup: {said}" in page.text(summary)
 
 
 def test_by_the_second(told):
