@@ -1,0 +1,126 @@
+"""Worked examples: three flows, each loaded, reported and planned for; ``python -m bench.worked``.
+
+What is written is small and names no machine: no records, no paths.
+"""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+from pathlib import Path
+
+import click
+import msgspec
+
+from .backtest import CALM_S, FLOWS, MODEL_MS, Flow
+from .capacity import given, page
+from .capacity.azure import sku
+from .capacity.fleet import Safety, Spare
+from .capacity.instance import Shape
+from .capacity.plan import Plan, Question, plan
+from .capacity.records import from_records
+from .capacity.slo import Slo, reach
+from .capacity_command import as_json
+from .recorder import read
+from .report import html, markdown, plans, trials
+from .report_command import json
+from .schedule import Open, Segment, Spacing, Span
+from .schedule import Shape as Rates
+from .server import Server
+from .systems import pfserve
+from .throughput import BODY
+from .trial import Summary, Trial, run, summarise
+from .upstream import connections_option, stub_model
+
+SHARES = (0.5, 0.8, 0.95, 1.1)  # of what the forecast says an instance takes
+WARM_UP_S = 2.0
+MACHINES = ("Standard_D2as_v4", "Standard_D4as_v4", "Standard_D8as_v4", "Standard_F4s_v2", "Standard_E4s_v3")
+RATE_PER_S = 300.0
+
+Named = list[tuple[str, Summary]]
+
+
+@click.command("worked")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("bench/results"), show_default=True)
+@click.option("--seconds", default=30.0, show_default=True, type=click.FloatRange(1), help="Of each trial.")
+@click.option("--only", type=click.Choice([flow.name for flow in FLOWS]), multiple=True, help="[default: all]")
+def worked(out: Path, seconds: float, only: tuple[str, ...]) -> None:
+    """Load three flows at several rates, plan for 300 requests/s, and write both as pages into OUT."""
+    with tempfile.TemporaryDirectory() as place:
+        home = Path(place)
+        with stub_model(home, MODEL_MS):
+            for flow in FLOWS:
+                if flow.name in (only or [each.name for each in FLOWS]):
+                    named, answer = _example(flow, home, seconds)
+                    _write(out / flow.name.replace("/", "").replace(" ", "-").lower(), named, answer)
+                    click.echo("\n".join([flow.name, *page.summary(answer)]))
+
+
+def _example(flow: Flow, home: Path, seconds: float) -> tuple[Named, Plan]:
+    workers, threads, places = flow.shapes[-1]
+    more = "--threads", str(threads), *connections_option(home)
+    with Server(pfserve(flow.write(home), workers, places, *more)) as server:
+        server.wait_ready()
+        calm = _load(server, flow.calm_per_s, max(CALM_S, seconds), home)
+        question = _question(flow, server, calm)
+        most = reach(question.demand, question.shape, question.slo).per_s.value
+        rates = [most * share for share in SHARES] if most else []
+        records = [calm, *(_load(server, per_s, seconds, home) for per_s in rates)]
+    names = ["calm", *(f"{share:.0%} of the forecast" for share in SHARES)]
+    named = [(name, anonymous(summarise(read(record)))) for name, record in zip(names, records, strict=False)]
+    return named, plan(question, datetime.datetime.now(datetime.UTC).date())
+
+
+def _load(server: Server, per_s: float, seconds: float, home: Path) -> Path:
+    rates = Rates((Segment(WARM_UP_S + seconds, per_s, per_s),))
+    span = Span(WARM_UP_S, seconds)
+    asked = Trial(url=server.address, load=Open(rates, Spacing.POISSON), span=span, bodies=(BODY,), out=home)
+    return run(msgspec.structs.replace(asked, seed=round(per_s)), lambda _: None)
+
+
+def _question(flow: Flow, server: Server, calm: Path) -> Question:
+    """The calm trial is not of a server that it started itself, so CPU and memory are read here."""
+    workers, threads, places = flow.shapes[-1]
+    known = from_records([calm])
+    cpu_s = server.cpu_s() / (known.count + flow.calm_per_s * WARM_UP_S)
+    known = msgspec.structs.replace(known, origin=f"{known.count:,} calm requests", memory_bytes=server.pss_bytes())
+    asks = given.demand(known, flow.blocking, cpu_s)
+    found = [each for name in MACHINES if (each := sku(name))]
+    return Question(
+        given=known,
+        demand=asks,
+        shape=Shape(workers * threads, workers, places),
+        slo=Slo(95, flow.patience * known.times.percentile(95), 0.01),
+        safety=Safety(0.2, Spare.INSTANCE, 3, 3),
+        per_s=RATE_PER_S,
+        workers=workers,
+        threads=threads,
+        skus=found,
+        doubts=given.doubts(known, asks, workers * threads, has_cpu=True),
+    )
+
+
+def anonymous(summary: Summary) -> Summary:
+    """Without paths; the target is a port that is gone."""
+    header = summary.header
+    argv = tuple(Path(part).name if part.startswith("/") else part for part in header.system)
+    return msgspec.structs.replace(summary, header=msgspec.structs.replace(header, system=argv, target="/score"))
+
+
+def _write(folder: Path, named: Named, answer: Plan) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    told = trials.document(named)
+    pages = {
+        "report.html": html.page(told),
+        "report.md": markdown.page(told),
+        "report.json": json([summary for _, summary in named]),
+        "plan.html": html.page(plans.document(answer)),
+        "plan.md": page.markdown(answer),
+        "plan.json": as_json(answer),
+    }
+    for name, text in pages.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    worked()
