@@ -58,6 +58,7 @@ class Length(click.ParamType[float]):
 @click.option("--serve-arg", multiple=True, metavar="ARG", help="One more argument of pfserve serve. Repeatable.")
 @click.option("--command", help="Start this instead; {port} is where it must listen.")
 @click.option("--promptflow-python", type=_FILE, help="An interpreter that has promptflow.")
+@click.option("--peer-python", type=_FILE, help="An interpreter that has Mosec or LitServe. [default: this one]")
 @click.option("--rate", metavar="RATE", help="Open loop: 200, a ramp 10..500, or steps 100x10s,1000x2s,100..300x10s.")
 @click.option(
     "--arrivals", type=click.Choice([spacing.value for spacing in Spacing]), default="constant", show_default=True
@@ -147,6 +148,7 @@ def _trial(
     serve_arg: tuple[str, ...],
     command: str | None,
     promptflow_python: Path | None,
+    peer_python: Path | None,
     warm_up: float,
     payload: Path | None,
     data: tuple[str, ...],
@@ -178,8 +180,10 @@ def _trial(
     elif serve and system == launches.PFSERVE:
         more = (*(("--threads", str(threads)) if threads else ()), *serve_arg)
         launch = systems.pfserve(serve, workers, max_concurrent_requests, "--server-timing", *more)
-    elif serve:
+    elif serve and system in (launches.FLASK, launches.FASTAPI):
         launch = launches.promptflow(system, serve, workers, promptflow_python, home)
+    elif serve:
+        launch = launches.echo(system, serve, workers, peer_python)
     return Trial(
         url=url or "",
         launch=launch,

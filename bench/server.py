@@ -28,6 +28,7 @@ class Launch(msgspec.Struct, frozen=True):
     argv: tuple[str, ...]
     environment: Mapping[str, str] = {}  # besides our own
     folder: str | None = None  # its working directory; None: ours
+    probe: bytes = b""  # what it can score once it is ready, where its /health does not tell
     authority: str = ""  # PEM file of who signed its certificate; with one it is asked over TLS
 
 
@@ -75,7 +76,7 @@ class Server:
     ) -> float:
         """Poll until it is ready, and give the seconds since the start. Raises RuntimeError.
 
-        ``is_ready``: by default, whether /health answers 200.
+        ``is_ready``: by default, whether /health, or the launch's probe, is answered 200.
         """
         is_ready = is_ready or self._healthy
         while time.monotonic() < self.started_s + within_s:
@@ -88,7 +89,8 @@ class Server:
 
     def _healthy(self) -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.ask("GET", "/health")[0] == 200
+            probe = self.launch.probe
+            return (self.ask("POST", "/score", probe) if probe else self.ask("GET", "/health"))[0] == 200
         return False
 
     def takes_connections(self) -> bool:

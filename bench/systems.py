@@ -18,6 +18,8 @@ PFSERVE = "pfserve"
 FLASK = "promptflow Flask"
 FASTAPI = "promptflow FastAPI"
 HANDWRITTEN = "hand-written"
+MOSEC = "Mosec"
+LITSERVE = "LitServe"
 DECODER = "bare aiohttp handler"
 NULL = "null server"
 
@@ -55,6 +57,21 @@ def handwritten(kind: str, flow: Path, workers: int) -> Launch:
     (template,) = flow.glob("*.jinja2")
     argv = (sys.executable, str(program), kind, str(template), "{port}", str(workers))
     return Launch(HANDWRITTEN, argv)
+
+
+def mosec(python: Path, flow: Path, workers: int) -> Launch:
+    """Mosec with the work of the hand-written server. Its ``GET /`` answers before a worker is there."""
+    program = Path(__file__).parent / "peers" / "mosec_echo.py"
+    (template,) = flow.glob("*.jinja2")
+    told = ("--address", "127.0.0.1", "--port", "{port}", "--log-level", "warning")
+    return Launch(MOSEC, (str(python), str(program), str(template), str(workers), *told), probe=b'{"text": ""}')
+
+
+def litserve(python: Path, flow: Path, workers: int) -> Launch:
+    """LitServe with the work of the hand-written server."""
+    program = Path(__file__).parent / "peers" / "litserve_echo.py"
+    (template,) = flow.glob("*.jinja2")
+    return Launch(LITSERVE, (str(python), str(program), str(template), "{port}", str(workers)))
 
 
 def promptflow(python: Path, engine: str, flow: Path, workers: int, threads: int = 1) -> Launch:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
-from bench import run_command
+from bench import launches, run_command
 from bench.cli import main
 from bench.mistake import Mistake
 from bench.schedule import Closed, Open, Segment, Shape, Spacing, Span, Think, Thinking, Trace
 
 URL = "http://127.0.0.1:8080"
+PEERS = Path(launches.__file__).parent / "peers"
 
 
 @pytest.fixture
@@ -70,6 +73,57 @@ def test_headers_key_and_stream(trial):
 def test_get_has_no_body(trial):
     asked = trial(URL, "--users", "1", "--method", "get", "--path", "/health")
     assert (asked.method, asked.bodies, asked.path) == ("GET", (), "/health")
+
+
+ECHO = "@tool\nasync def echo(text): ...\n"
+
+
+@pytest.fixture
+def flow(tmp_path):
+    (tmp_path / "say.jinja2").write_text("{{text}}")
+    (tmp_path / "echo.py").write_text(ECHO)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("tool", "kind"), [(ECHO, "async"), (ECHO.replace("async ", ""), "sync")])
+def test_the_hand_written_server_does_as_the_flow(trial, flow, tool, kind):
+    (flow / "echo.py").write_text(tool)
+    asked = trial("--serve", str(flow), "--system", "handwritten", "--users", "1", "--data", "{}", "--workers", "3")
+    program, *told = asked.launch.argv[1:]
+    assert program.endswith("handwritten.py")
+    assert told == [kind, str(flow / "say.jinja2"), "{port}", "3"]
+
+
+@pytest.mark.parametrize("system", ["mosec", "litserve"])
+def test_a_peer_is_started_by_the_interpreter_that_has_it(trial, flow, system):
+    python = flow / "python"
+    python.write_text("#!/bin/sh\n")  # misses nothing
+    python.chmod(0o755)
+    asked = trial("--serve", str(flow), "--system", system, "--users", "1", "--peer-python", str(python))
+    assert asked.launch.argv[:2] == (str(python), str(PEERS / f"{system}_echo.py"))
+
+
+@pytest.mark.parametrize(
+    ("python", "said"),
+    [
+        ("#!/bin/sh\necho $3 $4\n", "python has no mosec, jinja2: give one that has it by --peer-python"),
+        ("#!/bin/sh\nexit 3\n", "returned non-zero exit status 3"),
+        ("#!/does/not/exist\n", "No such file"),
+    ],
+)
+def test_a_peer_that_is_not_installed_is_said_to_be(flow, python, said):
+    (flow / "python").write_text(python)
+    (flow / "python").chmod(0o755)
+    args = ("run", "--serve", str(flow), "--system", "mosec", "--users", "1", "--peer-python", str(flow / "python"))
+    result = CliRunner().invoke(main, args)
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_peer_serves_no_other_flow(tmp_path):
+    result = CliRunner().invoke(main, ["run", "--serve", str(tmp_path), "--system", "litserve", "--users", "1"])
+    assert result.exit_code == 2
+    assert "serves only a flow like examples/async-echo" in result.output
 
 
 def test_a_server_of_our_own(trial, tmp_path):
