@@ -7,6 +7,7 @@ up: until then nothing of it has run, and it can still be run elsewhere.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -170,7 +171,17 @@ class PrivateStream(BaseProtocol):
         return await self._head
 
     def give_up(self) -> None:
-        """It was not taken up in time."""
+        """It was not taken up in time, unless word of that is here and not read yet.
+
+        A loop that was held up, or a process that was stopped, looks at its timers before it reads.
+        """
+        if self.transport is None:
+            return
+        with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as end:
+            if _has_word(end):
+                return
+            end.shutdown(socket.SHUT_RD)  # from here on the other worker cannot say that it begins, and does not
+            self._started = _has_word(end)
         self.abort()
 
     def abort(self) -> None:
@@ -219,6 +230,14 @@ class PrivateStream(BaseProtocol):
         """Called for every body; only a paused one has anything to resume."""
         if self._reading_paused:
             super().resume_reading(resume_parser)
+
+
+def _has_word(end: socket.socket) -> bool:
+    """Whether something has come on the stream that nobody has read."""
+    try:
+        return bool(end.recv(1, socket.MSG_PEEK))
+    except OSError:  # nothing, or the other worker is gone
+        return False
 
 
 def _request(exchange: Exchange, body: bytes, away: Away) -> bytes:

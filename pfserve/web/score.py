@@ -105,7 +105,8 @@ class Scoring:
         if not slots.take_up(int(told[SEAT]), int(told[NUMBER]), float(told[GRANTED])):
             exchange.connection.abort()  # nothing has started: it is waited for elsewhere
             return
-        exchange.connection.send_processing()
+        if not exchange.connection.send_processing():
+            return
         exchange.stage = Stage.RUNNING
         while True:
             try:

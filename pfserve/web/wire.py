@@ -45,10 +45,13 @@ class Wire(BaseProtocol):
         if self.transport is not None:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def send_processing(self) -> None:
-        """Tell the worker that handed the request over that it begins now."""
-        if self.transport is not None:
-            self.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+    def send_processing(self) -> bool:
+        """Tell the worker that handed the request over that it begins now. False if that one has given it up."""
+        transport = self.transport
+        if transport is None:
+            return False
+        transport.write(b"HTTP/1.1 102 Processing\r\n\r\n")  # at once: a failure shows
+        return not transport.is_closing()
 
     async def drain(self) -> None:
         """Wait until the client has taken most of what was sent."""
