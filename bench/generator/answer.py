@@ -13,12 +13,11 @@ EXCERPT_BYTES = 400
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d\d\d)(?: |\r|$)")
 _NUMBER = re.compile(rb"\d{1,18}")
 _TIMING = b"\r\nserver-timing:"
-_TIMINGS = re.compile(_TIMING + rb"([^\r]*)")
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _DURATION = re.compile(
     rb"(?:^|,)\s*(queue|wait|run|app)\s*(?:;[^,]*)?;\s*dur\s*=\s*(\d{1,9}(?:\.\d{1,9})?)\s*(?=[,;]|$)"
 )
-_IS_QUEUE = {b"queue": True, b"wait": True, b"run": False, b"app": False}
+_QUEUES = (b"queue", b"wait")  # the others are running
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,12})\s*(?:;.*)?")
 
 
@@ -102,8 +101,8 @@ class Answer:
             self.is_kept = False
         if status != 200:
             self._read_retry_after(head)
-        if status >= 200 and head.find(_TIMING) >= 0:
-            self._read_timing(head)
+        if status >= 200 and (at := head.find(_TIMING)) >= 0:
+            self._read_timing(head, at)
         if self._is_head or status < 200 or status in (204, 304):
             return
         length = _field(head, b"\r\ncontent-length:")
@@ -125,15 +124,18 @@ class Answer:
                 self.retry_after_s = int(value) * unit_s
                 return
 
-    def _read_timing(self, head: bytes) -> None:
-        """``Server-Timing`` (W3C): of each time the first metric that names it, in milliseconds."""
-        for line in _TIMINGS.findall(head):
+    def _read_timing(self, head: bytes, at: int) -> None:
+        """``Server-Timing`` (W3C), the first of its fields at ``at``: of each time the first metric that names it."""
+        while at >= 0:
+            end = head.find(b"\r\n", at + len(_TIMING))
+            line = head[at + len(_TIMING) : end]
             for name, duration_ms in _DURATION.findall(_QUOTED.sub(b"", line) if b'"' in line else line):
-                duration_us = min(round(float(duration_ms) * 1000), NOT_TOLD - 1)
-                if _IS_QUEUE[name]:
+                duration_us = min(int(float(duration_ms) * 1000 + 0.5), NOT_TOLD - 1)
+                if name in _QUEUES:
                     self.queue_us = duration_us if self.queue_us == NOT_TOLD else self.queue_us
                 else:
                     self.run_us = duration_us if self.run_us == NOT_TOLD else self.run_us
+            at = head.find(_TIMING, end)
 
     # -- body --------------------------------------------------------------------------------------
 
