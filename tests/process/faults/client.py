@@ -19,6 +19,7 @@ class Request:
     kind: str  # "async" | "sync"
     opened_s: float  # when its connection was made
     sent_s: float
+    port: int = 0  # of its connection's client end
     ended_s: float = 0.0
     outcome: str = ""  # "answered" | "full" | "lost" | "hung" | "wrong" | "refused connection"
     told: str = ""
@@ -44,6 +45,7 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self.opened_s = time.monotonic()
+        self.port = int(writer.get_extra_info("sockname")[1])
 
     @classmethod
     async def open(cls, port: int) -> Connection:
@@ -91,7 +93,7 @@ async def client(load: Load, name: str, *, keeps: bool, seed: int) -> None:
         except OSError as problem:
             _end(request, "refused connection", str(problem))
             continue
-        request.opened_s = connection.opened_s
+        request.opened_s, request.port = connection.opened_s, connection.port
         goes_on = await _ask(load, connection, request)
         if not (keeps and goes_on):
             connection.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from process.faults import flow as flows
-from process.faults.server import Server, children
+from process.faults.server import Server, children, connected_ports
 
 LEADER_DEATHS_A_MINUTE = 4  # the sixth is a crash loop, by design
 WORKER_DEATHS_IN_30_S = 10
@@ -21,11 +21,16 @@ Pids = tuple[int, ...]
 
 @dataclass
 class Event:
-    """One thing done. ``pids`` are the processes that it killed; ``until_s`` is when its effects on them were over."""
+    """One thing done. ``pids`` are the processes that it killed; ``until_s`` is when its effects on them were over.
+
+    ``held`` are the client ends of the connections that a process had when it was stopped for good, by its pid: the
+    kernel's word, taken while the process could neither accept nor pass on.
+    """
 
     at_s: float
     what: str
     pids: Pids = ()
+    held: dict[int, frozenset[int]] = field(default_factory=dict)
     until_s: float = 0.0
     recovered_s: float = 0.0  # how long until all was as before
 
@@ -38,6 +43,7 @@ class Faults:
     flow: Path
     chance: random.Random
     events: list[Event] = field(default_factory=list)
+    _held: dict[int, frozenset[int]] = field(default_factory=dict)  # by those that are stopped now
 
     async def run(self, duration_s: float) -> None:
         end_s = time.monotonic() + duration_s
@@ -70,7 +76,8 @@ class Faults:
         return sum(event.what == what and time.monotonic() - event.at_s < window_s for event in self.events)
 
     async def _one(self, what: str) -> Event:
-        event = Event(time.monotonic(), what)
+        self._held = {}
+        event = Event(time.monotonic(), what, held=self._held)
         event.pids = await getattr(self, "_" + what.replace(" ", "_"))()
         event.until_s = time.monotonic()
         return event
@@ -82,6 +89,8 @@ class Faults:
     async def _kill_leader(self) -> Pids:
         leader = self.server.leader()
         workers = children(leader)
+        for worker in workers:  # they die with it
+            self._pause(worker)
         return (*self._kill(leader), *workers) if leader else ()
 
     async def _kill_monitor(self) -> Pids:
@@ -116,8 +125,14 @@ class Faults:
         assert code == 1, "a reload of a broken flow was no failure"
         return ()
 
+    def _pause(self, pid: int) -> None:
+        """Stop it, and see what it holds."""
+        os.kill(pid, signal.SIGSTOP)
+        self._held[pid] = connected_ports(pid)
+
     def _kill(self, pid: int) -> Pids:
         try:
+            self._pause(pid)
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:  # it has gone by itself meanwhile
             return ()
@@ -129,7 +144,7 @@ class Faults:
         if not pid:
             return ()
         try:
-            os.kill(pid, signal.SIGSTOP)
+            self._pause(pid)
             await asyncio.sleep(for_s)
             os.kill(pid, signal.SIGCONT)
         except ProcessLookupError:

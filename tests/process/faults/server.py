@@ -30,7 +30,7 @@ class Server:
         self._environment = {**os.environ, "PYTHONPATH": str(_ROOT), MARK: self.mark, "XDG_RUNTIME_DIR": str(folder)}
         self.admin_port = _free_port()
         command = [
-            *_PROGRAM, "serve", str(flow), "--port=0", f"--admin-port={self.admin_port}", "--workers=2", "--threads=4",
+            *_PROGRAM, "serve", str(flow), "--port=0", f"--admin-port={self.admin_port}", "--workers=2", "--threads=1",
             f"--max-concurrent-requests={capacity}", "--stuck-after-s=3", f"--pidfile={self.pidfile}", *flags,
         ]  # fmt: skip
         with self._log.open("wb") as log:
@@ -105,6 +105,17 @@ class Server:
         except OSError:
             return False
         return f"{MARK}={self.mark}".encode() in variables and _state(pid) != "Z"
+
+
+def connected_ports(pid: int) -> frozenset[int]:
+    """The client ends of the connections that a process has: the ports of their peers on this machine."""
+    links = Path(f"/proc/{pid}/fd")
+    try:
+        held = {os.readlink(link) for link in links.iterdir()}
+    except OSError:  # it has gone
+        return frozenset()
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return frozenset(int(row[2].partition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in held)
 
 
 def children(pid: int) -> list[int]:

@@ -27,38 +27,52 @@ class Verdict:
 
 
 def judge(requests: list[Request], events: list[Event], ran_in: dict[str, int], log: str) -> Verdict:
-    """Blame every failed request on a kill, or call it a violation.
+    """Prove of every lost request that it was lost with a killed process, or call it a violation.
 
-    A request that had begun is blamed by the pid of the process that ran it. Any other can only have been under way on
-    a connection that was open when a process was killed.
+    Either the flow noted that it ran in that process, or the kernel said that the process had its connection, or the
+    server said that it had been taken up by a process that died (502), and one was killed at that time.
     """
     verdict = Verdict()
-    killed = {pid: event for event in events for pid in event.pids if pid}
-    by_server = {int(found[1] or found[2]) for found in _KILLED_BY_SERVER.finditer(log)}
+    killed = {pid: event.what for event in events for pid in event.pids if pid}
+    killed |= {int(found[1] or found[2]): "by the server: it had stopped" for found in _KILLED_BY_SERVER.finditer(log)}
     for request in requests:
         if request.outcome in ("answered", "full"):
             continue
-        pid = ran_in.get(request.id)
+        pid = ran_in.get(request.id, 0)
         if request.outcome != "lost":
             verdict.violations.append(f"{request.outcome}: {request}")
         elif pid in killed:
-            verdict.causes[f"ran in a process that was killed ({killed[pid].what})"] += 1
-        elif pid in by_server:
-            verdict.causes["ran in a process that the server had to kill (stopped with the lock, or stuck)"] += 1
-        elif event := _cut_off_by(request, events):  # not begun, or run by another worker than the one that had it
-            verdict.causes[f"its connection was in a process that was killed ({event.what})"] += 1
+            verdict.causes[f"ran in a process that was killed ({killed[pid]})"] += 1
+        elif holder := _holder(request, events, killed):
+            what = "another process ran it, but its connection was" if pid else "it had not begun: its connection was"
+            verdict.causes[f"{what} in one that was killed ({killed[holder]})"] += 1
+        elif request.told == "502" and (event := _at_its_time(request, events)):
+            verdict.causes[f"taken up by another process that was killed before it ran it ({event.what})"] += 1
         else:
             verdict.violations.append(f"lost without a kill, ran in {pid}: {request}")
     return verdict
 
 
-def _cut_off_by(request: Request, events: list[Event]) -> Event | None:
+def _holder(request: Request, events: list[Event], killed: dict[int, str]) -> int:
+    """The killed process that had the request's connection; 0 for none."""
     for event in events:
-        over_s = max(event.until_s, event.at_s) + AFTERMATH_S
-        deadly = event.what.startswith(("kill worker", "kill leader")) or (event.pids and "stop" in event.what)
-        if deadly and request.opened_s <= event.until_s + SLACK_S and event.at_s - SLACK_S <= request.ended_s <= over_s:
-            return event
-    return None
+        if request.opened_s <= event.until_s + SLACK_S and _ends_with(event, request):
+            for pid, ports in event.held.items():
+                if pid in killed and request.port in ports:
+                    return pid
+    return 0
+
+
+def _at_its_time(request: Request, events: list[Event]) -> Event | None:
+    """What killed a process while the request was under way."""
+    slack_s = SLACK_S
+    return next(
+        (e for e in events if e.pids and request.sent_s <= e.until_s + slack_s and _ends_with(e, request)), None
+    )
+
+
+def _ends_with(event: Event, request: Request) -> bool:
+    return event.at_s - SLACK_S <= request.ended_s <= max(event.until_s, event.at_s) + AFTERMATH_S
 
 
 def numbers_disagree(status: dict[str, object], requests: list[Request], events: list[Event], late: int) -> list[str]:
