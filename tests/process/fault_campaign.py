@@ -27,6 +27,7 @@ from process.faults.server import Server
 from process.faults.verdict import judge, numbers_disagree, table
 
 CAPACITY = 8
+WORKERS = 2  # of one thread each: most requests that need a slot wait in the line, and many are handed over
 KEEPERS, NEWCOMERS = 6, 4  # more clients than may be inside: some are refused
 LONG_S = 600.0
 
@@ -69,9 +70,13 @@ async def _at_rest(server: Server, load: Load, faults: Faults) -> list[str]:
         wrong.append(f"{(await server.status())['inside']} requests are inside, though nobody asks")
     if zombies := server.zombies():
         wrong.append(f"zombies: {zombies}")
-    statuses = sorted(await _fill(load.port))
+    statuses, _ = await _fill(load.port, "async")
     if statuses != [200] * CAPACITY + [429]:
         wrong.append(f"of {CAPACITY + 1} requests at once: {statuses}")
+    blocking, pids = await _fill(load.port, "sync")
+    if blocking != [200] * CAPACITY + [429] or len(pids) != WORKERS:
+        wrong.append(f"{blocking} for requests that need a slot; slots were usable in {pids}")
+    statuses += blocking
     status = await server.status()
     status["refused"]["full"] -= statuses.count(429)
     return wrong + numbers_disagree(status, load.requests, faults.events, late=statuses.count(200))
@@ -85,20 +90,24 @@ async def _becomes(server: Server, name: str, value: object) -> bool:
     return False
 
 
-async def _fill(port: int) -> list[int]:
-    """Fill the instance, then ask once more; give the statuses."""
+async def _fill(port: int, how: str) -> tuple[list[int], set[str]]:
+    """Fill the instance, then ask once more; give the statuses, sorted, and the processes that ran the requests."""
+    pids = set()
 
     async def one(number: int, wait_s: float) -> int:
         connection = await Connection.open(port)
         try:
-            body = json.dumps({"id": f"fill-{number}", "how": "async", "wait": wait_s}).encode()
-            return (await connection.ask("POST", "/score", body))[0]
+            body = json.dumps({"id": f"fill-{how}-{number}", "how": how, "wait": wait_s}).encode()
+            status, answer, _ = await connection.ask("POST", "/score", body)
+            if status == 200:
+                pids.add(json.loads(answer)[how].split()[1])
+            return status
         finally:
             connection.close()
 
     holders = [asyncio.create_task(one(number, 2.0)) for number in range(CAPACITY)]
     await asyncio.sleep(1.0)
-    return [await one(CAPACITY, 0.0), *await asyncio.gather(*holders)]
+    return sorted([await one(CAPACITY, 0.0), *await asyncio.gather(*holders)]), pids
 
 
 def main() -> int:

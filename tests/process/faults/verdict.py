@@ -33,15 +33,16 @@ def judge(requests: list[Request], events: list[Event], ran_in: dict[str, int], 
     server said that it had been taken up by a process that died (502), and one was killed at that time.
     """
     verdict = Verdict()
-    killed = {pid: event.what for event in events for pid in event.pids if pid}
-    killed |= {int(found[1] or found[2]): "by the server: it had stopped" for found in _KILLED_BY_SERVER.finditer(log)}
+    killed = {int(found[1] or found[2]): "by the server: it had stopped" for found in _KILLED_BY_SERVER.finditer(log)}
+    killed |= {pid: event.what for event in events for pid in event.pids if pid}
+    killed_s = {pid: event.at_s for event in events for pid in event.pids}
     for request in requests:
         if request.outcome in ("answered", "full"):
             continue
         pid = ran_in.get(request.id, 0)
         if request.outcome != "lost":
             verdict.violations.append(f"{request.outcome}: {request}")
-        elif pid in killed:
+        elif pid in killed and request.ended_s >= killed_s.get(pid, 0.0) - SLACK_S:
             verdict.causes[f"ran in a process that was killed ({killed[pid]})"] += 1
         elif holder := _holder(request, events, killed):
             what = "another process ran it, but its connection was" if pid else "it had not begun: its connection was"
