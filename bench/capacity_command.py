@@ -92,6 +92,7 @@ _KINDS = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json", "
 @click.option("--stream", is_flag=True, help="Answers are streams: each has a connection of its own.")
 @click.option("--azure-yaml", type=_FILE, help="Write the patch for a managed online deployment.")
 @click.option("--kubernetes-yaml", type=_FILE, help="Write the patch and autoscaler for Kubernetes.")
+@click.option("--autoscaler", type=click.Choice([patch.KEDA, patch.HPA]), default=patch.KEDA, show_default=True)
 @click.option("--name", default="pfserve", show_default=True, help="Of the Deployment.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--output", "-o", type=_FILE, help="Write there instead of to the terminal.")
@@ -102,6 +103,7 @@ def capacity_command(
     output: Path | None,
     azure_yaml: Path | None,
     kubernetes_yaml: Path | None,
+    autoscaler: str,
     name: str,
     **told: object,
 ) -> None:
@@ -124,7 +126,7 @@ def capacity_command(
     if azure_yaml:
         _write(azure_yaml, patch.azure_yaml(answer))
     if kubernetes_yaml:
-        _write(kubernetes_yaml, patch.kubernetes_yaml(answer, name))
+        _write(kubernetes_yaml, patch.kubernetes_yaml(answer, name, autoscaler))
     if output:
         _write(output, text)
     else:

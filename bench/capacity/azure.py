@@ -127,11 +127,14 @@ class Ceiling(msgspec.Struct, frozen=True):
     per_s: float
 
 
-def ceilings(latency_s: float, bytes_per_request: float, *, new_connections: bool) -> list[Ceiling]:
-    """Every limit of a managed endpoint, the one that binds first in front."""
+def ceilings(mean_s: float, bytes_per_request: float, *, new_connections: bool) -> list[Ceiling]:
+    """Every limit of a managed endpoint, the one that binds first in front.
+
+    ``mean_s`` is what a request lasts in the mean, with its stream.
+    """
     found = [
         Ceiling(f"{MOST_REQUESTS_PER_S} requests/s", MOST_REQUESTS_PER_S),
-        Ceiling(f"{MOST_CONNECTIONS} active connections", MOST_CONNECTIONS / latency_s),
+        Ceiling(f"{MOST_CONNECTIONS} active connections", MOST_CONNECTIONS / mean_s),
     ]
     if new_connections:
         found.append(Ceiling(f"{MOST_NEW_CONNECTIONS_PER_S} new connections/s", MOST_NEW_CONNECTIONS_PER_S))

@@ -9,6 +9,9 @@ import yaml
 from . import azure
 from .plan import Fit, Plan
 
+KEDA, HPA = "keda", "hpa"  # autoscalers
+
+_METRIC = "pfserve_requests_inside"
 _MEMORY_ROOM = 1.25
 _GRACE_S = 15  # for who stops serving before it is stopped
 _DEFAULT_TIMEOUT_S = 120.0
@@ -40,12 +43,10 @@ def azure_yaml(plan: Plan) -> str:
     return _head(plan) + _dump(keys)
 
 
-def kubernetes_yaml(plan: Plan, name: str) -> str:
+def kubernetes_yaml(plan: Plan, name: str, autoscaler: str = KEDA) -> str:
     """A patch for the Deployment ``name``, and an autoscaler on the requests inside each replica."""
     question = plan.question
-    replicas = plan.fleet.instances if plan.fleet else question.safety.least
     at = plan.fleet.each if plan.fleet else plan.reach.at
-    target = max(1, math.floor(plan.reach.at.inside * (1 - question.safety.headroom)))
     resources: dict[str, dict[str, str]] = {
         "requests": {"cpu": f"{max(100, math.ceil(at.cores * 10) * 100)}m"},
         "limits": {"cpu": f"{math.ceil(question.shape.cores)}"},
@@ -61,27 +62,66 @@ def kubernetes_yaml(plan: Plan, name: str) -> str:
         "metadata": {"name": name},
         "spec": {"template": {"spec": pod}},  # no replicas: they are the autoscaler's
     }
+    scaled = _scaled_object(plan, name) if autoscaler == KEDA else _horizontal(plan, name)
+    return _head(plan) + _dump(deployment) + "---\n" + _dump(scaled)
+
+
+def _scaled_object(plan: Plan, name: str) -> dict[str, object]:
+    """KEDA's: it asks Prometheus itself."""
     trigger = {
         "type": "prometheus",
         "metadata": {
             "serverAddress": "http://prometheus.monitoring:9090",
-            "query": f'sum(pfserve_requests_inside{{app="{name}"}})',
-            "threshold": str(target),
+            "query": f'sum({_METRIC}{{app="{name}"}})',
+            "threshold": str(_inside_target(plan)),
         },
     }
-    scaled = {
+    return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
         "metadata": {"name": name},
         "spec": {
             "scaleTargetRef": {"name": name},
-            "minReplicaCount": min(replicas, question.safety.least),
-            "maxReplicaCount": replicas,
+            "minReplicaCount": _replicas(plan)[0],
+            "maxReplicaCount": _replicas(plan)[1],
             "pollingInterval": 15,
             "triggers": [trigger],
         },
     }
-    return _head(plan) + _dump(deployment) + "---\n" + _dump(scaled)
+
+
+def _horizontal(plan: Plan, name: str) -> dict[str, object]:
+    """Kubernetes' own: the custom metrics API, such as prometheus-adapter's, must have the metric of each pod."""
+    metric = {
+        "type": "Pods",
+        "pods": {
+            "metric": {"name": _METRIC},
+            "target": {"type": "AverageValue", "averageValue": str(_inside_target(plan))},
+        },
+    }
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": _replicas(plan)[0],
+            "maxReplicas": _replicas(plan)[1],
+            "metrics": [metric],
+        },
+    }
+
+
+def _inside_target(plan: Plan) -> int:
+    """How many requests inside a replica call for another one."""
+    return max(1, math.floor(plan.reach.at.inside * (1 - plan.question.safety.headroom)))
+
+
+def _replicas(plan: Plan) -> tuple[int, int]:
+    """The fewest and the most."""
+    least = plan.question.safety.least
+    most = plan.fleet.instances if plan.fleet else least
+    return min(most, least), most
 
 
 def _env(plan: Plan) -> list[dict[str, str]]:

@@ -122,7 +122,7 @@ def plan(question: Question, today: datetime.date) -> Plan:
     """Work it out: some seconds of simulation. Raises Mistake if it cannot be."""
     reached = reach(question.demand, question.shape, question.slo, seed=question.seed)
     per_s = _target(question)
-    latency_s = reached.at.p50_s.value
+    mean_s = reached.at.inside / reached.at.per_s  # Little's law: what a request holds a connection for
     rule = _rule(question, per_s)
     needed = _fleet(question, reached, per_s) if per_s and reached.is_reached else None
     size = question.given.response_bytes + question.request_bytes
@@ -133,7 +133,7 @@ def plan(question: Question, today: datetime.date) -> Plan:
         fleet=needed,
         day=_day(question, reached) if question.arrivals_s else None,
         fits=[_fit(question, machine, per_s, today) for machine in question.skus],
-        ceilings=azure.ceilings(latency_s, size, new_connections=question.stream),
+        ceilings=azure.ceilings(mean_s, size, new_connections=question.stream),
         models=_models(question.given, per_s or reached.per_s.value),
         doubts=[*question.doubts, *_extrapolations(question, reached, needed)],
     )

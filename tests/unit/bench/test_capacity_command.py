@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from bench.cli import main
@@ -61,3 +62,38 @@ def test_the_name_of_the_output_decides_its_kind(tmp_path):
         done = ask(*QUICK, "-o", str(tmp_path / name))
         assert done.exit_code == 0 and not done.output
         assert (tmp_path / name).read_text().startswith(begins)
+
+
+def test_what_azure_is_told(tmp_path):
+    done = ask(*QUICK, "--rate", "100", "--max-concurrent-requests", "12", "--azure-yaml", str(tmp_path / "d.yaml"))
+    assert done.exit_code == 0, done.output
+    told = yaml.safe_load((tmp_path / "d.yaml").read_text())
+    assert told["instance_count"] >= 3
+    assert told["request_settings"]["max_concurrent_requests_per_instance"] == 6  # the front end lets in twice as many
+    assert told["environment_variables"]["PFSERVE_MAX_CONCURRENT_REQUESTS"] == "12"
+    assert told["environment_variables"]["PROMPTFLOW_WORKER_THREADS"] == "4"
+
+
+@pytest.mark.parametrize("autoscaler", ["keda", "hpa"])
+def test_both_autoscalers_have_one_target(tmp_path, autoscaler):
+    file = tmp_path / "k.yaml"
+    done = ask(*QUICK, "--rate", "500", "--autoscaler", autoscaler, "--kubernetes-yaml", str(file), "--name", "flow")
+    assert done.exit_code == 0, done.output
+    deployment, scaler = yaml.safe_load_all(file.read_text())
+    assert deployment["metadata"]["name"] == scaler["metadata"]["name"] == "flow"
+    assert "replicas" not in deployment["spec"]
+    spec = scaler["spec"]
+    assert spec["scaleTargetRef"]["name"] == "flow"
+    if autoscaler == "keda":
+        least, most, target = (
+            spec["minReplicaCount"],
+            spec["maxReplicaCount"],
+            spec["triggers"][0]["metadata"]["threshold"],
+        )
+    else:
+        assert (scaler["apiVersion"], scaler["kind"]) == ("autoscaling/v2", "HorizontalPodAutoscaler")
+        metric = spec["metrics"][0]["pods"]
+        assert metric["metric"]["name"] == "pfserve_requests_inside"
+        least, most, target = spec["minReplicas"], spec["maxReplicas"], metric["target"]["averageValue"]
+    assert 3 <= least <= most
+    assert 1 <= int(target) <= 64  # never more than there are places
