@@ -245,6 +245,8 @@ class Leader:
         match action:
             case p.Spawn(seat):
                 self._spawn(seat)
+            case p.Dump() | p.Kill() | p.TellDrain() | p.TellRetire() if action.seat not in self._hands:
+                pass  # decided on what came before its end, which has come in the same turn
             case p.Dump(seat, reason):
                 _log.error("%s: %s; its stacks follow", self._name(self._hands[seat]), reason)
                 os.kill(self._hands[seat].pid, STACK_SIGNAL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -68,16 +69,27 @@ def queued(port: int) -> int:
     return 0
 
 
+def fill(server: Instance, flow: Path, seconds: int) -> list[Future[tuple[int, str]]]:
+    """Two requests that run for so long, once both do."""
+    held = []
+    for what in (f"wait:{seconds}.1", f"wait:{seconds}.2"):
+        held.append(server.asking(what))
+        wait_until_running(flow, what)
+    return held
+
+
 def test_the_tickets_of_a_dead_leaders_workers_are_free(flow: Path) -> None:
     with instance(flow, "--max-concurrent-requests=2") as server:
-        lost = [server.ready().asking("wait:30") for _ in range(2)]
-        eventually(lambda: server.ask()[0] == 429, within_s=5, why="two requests should fill the instance")
+        server.ready()
+        lost = fill(server, flow, 30)
+        assert server.ask()[0] == 429
         os.kill(server.leader(), signal.SIGKILL)
         for request in lost:
             with pytest.raises(OSError):
                 request.result(10)
-        held = [server.ready(generation=2).asking("wait:1.5") for _ in range(2)]
-        eventually(lambda: server.ask()[0] == 429, within_s=1, why="the whole bound should be there again, no more")
+        server.ready(generation=2)
+        held = fill(server, flow, 2)
+        assert server.ask()[0] == 429  # the whole bound is there again, and no more
         assert [request.result(5)[0] for request in held] == [200, 200]
         assert server.stop() == 0
 
