@@ -7,7 +7,6 @@ up: until then nothing of it has run, and it can still be run elsewhere.
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -177,11 +176,14 @@ class PrivateStream(BaseProtocol):
         """
         if self.transport is None:
             return
-        with socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as end:
+        end = socket.socket(fileno=self.transport.get_extra_info("socket").fileno())  # no copy: it may be the last one
+        try:
             if _has_word(end):
                 return
             end.shutdown(socket.SHUT_RD)  # from here on the other worker cannot say that it begins, and does not
             self._started = _has_word(end)
+        finally:
+            end.detach()
         self.abort()
 
     def abort(self) -> None:

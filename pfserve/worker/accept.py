@@ -17,6 +17,7 @@ import errno
 import itertools
 import logging
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +37,7 @@ MOVED_AT_ONCE = 200  # a move costs some 13 µs of the loop
 BALANCES_IN_VAIN = 3  # until a connection that was announced is given up
 COMPLAINT_EVERY_NS = 1_000_000_000
 
+_STDERR = 2
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _log = logging.getLogger(__name__)
@@ -62,9 +64,24 @@ class AcceptState(enum.Enum):
     CLOSED = "closed"
 
 
-def connection_limit(max_connections: int, descriptors: int) -> int:
-    """How many connections a worker may hold that may open so many descriptors (its soft ``RLIMIT_NOFILE``)."""
-    return max(1, min(max_connections, descriptors - RESERVED_DESCRIPTORS))
+def connection_limit(max_connections: int, descriptors: int, private_streams: int) -> int:
+    """How many connections a worker may hold that may open so many descriptors, ``private_streams`` of them for others.
+
+    Where those would leave little, connections get half of what there is.
+    """
+    left = descriptors - RESERVED_DESCRIPTORS
+    return max(1, min(max_connections, left - min(private_streams, left // 2)))
+
+
+def descriptors_left() -> int:
+    """How many more descriptors this process may open."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # never unlimited: the kernel bounds it
+    try:
+        opened = len(os.listdir("/proc/self/fd")) - 1  # that of the folder
+    except OSError:  # no /proc; numbers are given from the lowest one, and few have been given back
+        opened = os.dup(_STDERR)
+        os.close(opened)
+    return allowed - opened
 
 
 def surplus(counts: Sequence[int], own: int) -> int:

@@ -141,8 +141,11 @@ class Dispatch:
         return self._slots.take_up(Entry(seat, number), granted_s)
 
     def open_stream(self, seat: int, epoch: int) -> socket.socket | None:
-        """A private stream to the process on the seat; None if it takes none."""
-        ours, theirs = stream_pair()
+        """A private stream to the process on the seat; None if it takes none, or there is no descriptor for it."""
+        try:
+            ours, theirs = stream_pair()
+        except OSError:
+            return None
         sent = self._mailboxes[seat].put(Letter(Kind.STREAM, self._seat, self._epoch, epoch), theirs)
         theirs.close()
         if sent:

@@ -10,7 +10,6 @@ import contextlib
 import gc
 import logging
 import os
-import resource
 import socket
 import sys
 import time
@@ -32,7 +31,7 @@ from pfserve.telemetry.model_calls import ModelCallCounter
 from pfserve.telemetry.vitals import Vitals
 from pfserve.values.ambient import MODEL_CALLS
 from pfserve.web import Limits, PrivateService, Relay, Service, Settings
-from pfserve.worker.accept import Acceptor, connection_limit
+from pfserve.worker.accept import Acceptor, connection_limit, descriptors_left
 from pfserve.worker.beat import Beat
 from pfserve.worker.dispatch import Dispatch
 from pfserve.worker.duty import Duty
@@ -139,7 +138,7 @@ class Worker:
             listeners=duty.listeners,
             protocol_factory=self._service.protocol,
             idle_connections=self._service.idle_connections,
-            max_connections=connection_limit(config.max_connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+            max_connections=connection_limit(config.max_connections, descriptors_left(), self._private_streams()),
             tls=duty.tls,
         )
         page = duty.region.ledger.pages[duty.seat]
@@ -154,6 +153,13 @@ class Worker:
         self._beat = Beat(duty.region, duty.seat, loop, self._tick)
         self._orders: asyncio.Queue[Drain | Retire] = asyncio.Queue()
         self._adopting: set[asyncio.Task[Any]] = set()
+
+    def _private_streams(self) -> int:
+        """How many this worker has at a time: one for each request that is not where it arrived, some idle."""
+        if self._dispatch is None:
+            return 0
+        slots_elsewhere = (self._duty.config.workers - 1) * self._lane.threads
+        return 2 * max(slots_elsewhere, self._duty.config.max_concurrent_requests)
 
     def _make_dispatch(self, plan: Plan) -> Dispatch:
         duty, config = self._duty, self._duty.config

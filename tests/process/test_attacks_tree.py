@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
@@ -21,6 +22,16 @@ from pfserve.master.master import descriptors_needed
 from pfserve.master.pidfile import pidfile
 
 REAL_TIME_SIGNAL = 40
+OPENS_FILES = """
+import os, time
+from promptflow.core import tool
+
+@tool
+def act(what: str) -> str:
+    with open(__file__), open(__file__), open(__file__):
+        time.sleep(0.01)
+    return str(os.getpid())
+"""
 
 
 @pytest.fixture
@@ -183,6 +194,34 @@ def test_the_open_files_that_are_asked_for_are_enough(flow: Path) -> None:
             server.signal(signal.SIGHUP)
         assert server.stop() == 0
         assert "Too many open files" not in server.log()
+
+
+def test_connections_and_requests_of_other_workers_leave_descriptors_for_the_flow(tmp_path: Path) -> None:
+    """Ten workers weigh much by themselves, and each asks the others to run its requests."""
+    flow = write_flow(tmp_path / "flow")
+    (flow / "act.py").write_text(OPENS_FILES)
+    wrapper = ["sh", "-c", 'ulimit -n 200; exec "$@"', "sh"]
+    with instance(flow, "--workers=10", "--max-concurrent-requests=1000", wrapper=wrapper) as server:
+        ready = "generation 1: 10 workers ready"
+        eventually(lambda: ready in server.log(), within_s=20, why="all should get ready")
+        answers = asyncio.run(asyncio.wait_for(ask_all_at_once(server.port, 700), 60))
+        assert set(answers) == {b"HTTP/1.1 200 OK\r\n"}, server.log()
+        assert "Too many open files" not in server.log()
+
+
+async def ask_all_at_once(port: int, clients: int) -> list[bytes]:
+    """The first line that each of them reads, all of them connected before one asks."""
+    body = b'{"what": ""}'
+    request = b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(clients)]
+
+    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(request)
+        line = await reader.readline()
+        writer.close()
+        return line
+
+    return await asyncio.gather(*(ask(*connection) for connection in connections))
 
 
 # -- user code that spoils its process on import

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -37,6 +39,16 @@ def between_two_workers(play: Callable[[PrivateStream, socket.socket], Awaitable
     uvloop.run(run())
 
 
+@contextlib.contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def never() -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(3600, lambda: None)
 
@@ -64,6 +76,20 @@ def test_a_request_that_was_given_up_cannot_begin() -> None:
         )
         stream.give_up()
         assert wire.send_processing() is False, "the other worker must see that nobody waits"
+        with pytest.raises(NotStarted):
+            await asked
+
+    between_two_workers(play)
+
+
+def test_a_request_is_given_up_without_a_descriptor_left() -> None:
+    """Else it would wait for the other worker until its deadline."""
+
+    async def play(stream: PrivateStream, theirs: socket.socket) -> None:
+        asked = asyncio.ensure_future(stream.ask(b"request", never(), cast("Exchange", SimpleNamespace())))
+        await asyncio.sleep(0)
+        with no_descriptor_left():
+            stream.give_up()
         with pytest.raises(NotStarted):
             await asked
 

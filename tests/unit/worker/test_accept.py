@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from collections import deque
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from pfserve.worker.accept import (
     TAKEN_PER_WAKE_UP,
     Acceptor,
     connection_limit,
+    descriptors_left,
     surplus,
 )
 from pfserve.worker.inbox import MOST_RECEIVED_BYTES, Letter
@@ -61,9 +63,21 @@ def test_giving_all_at_once_ends_within_one_after_a_few_rounds(counts: list[int]
 
 
 def test_connection_limit_leaves_descriptors_for_the_flow() -> None:
-    assert connection_limit(10_000, 1_048_576) == 10_000
-    assert connection_limit(10_000, 1_024) == 1_024 - RESERVED_DESCRIPTORS
-    assert connection_limit(10_000, 10) == 1
+    assert connection_limit(10_000, 1_048_576, private_streams=0) == 10_000
+    assert connection_limit(10_000, 1_024, private_streams=0) == 1_024 - RESERVED_DESCRIPTORS
+    assert connection_limit(10_000, 10, private_streams=0) == 1
+
+
+def test_connection_limit_leaves_descriptors_for_requests_of_other_workers() -> None:
+    assert connection_limit(10_000, 1_048_576, private_streams=2_000) == 10_000
+    assert connection_limit(10_000, 1_024, private_streams=56) == 1_024 - RESERVED_DESCRIPTORS - 56
+    assert connection_limit(10_000, 1_024, private_streams=2_000) == (1_024 - RESERVED_DESCRIPTORS) // 2
+
+
+def test_descriptors_that_are_open_are_not_left() -> None:
+    left = descriptors_left()
+    with socket.socket(), socket.socket():
+        assert descriptors_left() == left - 2
 
 
 class FakeSocket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections import deque
 from collections.abc import Callable
 
@@ -439,6 +440,16 @@ def test_a_full_mailbox_costs_nobody_his_place() -> None:
     house.mailboxes[0].full = False
     house.workers[0].finish()
     assert first.fate == "here"
+
+
+def test_a_worker_without_a_descriptor_left_opens_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    house = House(2)
+    monkeypatch.setattr("pfserve.worker.dispatch.stream_pair", none_left)
+    assert house.workers[0].dispatch.open_stream(1, house.workers[1].epoch) is None
+    assert not house.mailboxes[1].letters
 
 
 def test_a_lost_word_is_made_good_by_the_timer() -> None:
