@@ -8,6 +8,7 @@ from .capacity_command import capacity_command
 from .compare_command import compare_command
 from .report_command import report_command
 from .run_command import run_command
+from .tune_command import tune_command
 
 
 @click.group()
@@ -18,4 +19,5 @@ def main() -> None:
 main.add_command(run_command)
 main.add_command(report_command)
 main.add_command(capacity_command)
+main.add_command(tune_command)
 main.add_command(compare_command)

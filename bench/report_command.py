@@ -11,13 +11,14 @@ import msgspec
 
 from .mistake import Mistake
 from .recorder import read
-from .report import html, markdown, trials
-from .trial import Summary, page, summarise
+from .report import html, markdown, trials, tuning
+from .report.document import Document
+from .trial import page, summarise
+from .tuning import NAME, Tuning
+from .tuning import read as read_tuning
 
 _FILE = click.Path(path_type=Path)
 _KINDS = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json", ".txt": "text"}
-
-Named = Sequence[tuple[str, Summary]]
 
 
 @click.command("report")
@@ -30,15 +31,15 @@ Named = Sequence[tuple[str, Summary]]
     help="[default: by the name of --output, else text]",
 )
 def report_command(*, files: tuple[Path, ...], output: Path | None, kind: str | None) -> None:
-    """Make the report of recorded trials again, from nothing but their FILEs.
+    """Make the report of recorded trials again, from nothing but their FILEs; or of a tuning, from its folder.
 
     html is one file that needs no network: plots, tables, and sliders that ask a model what would be if.
 
     Exits 0 if every trial is whole and can be believed, 1 if not, 2 if a FILE is no record.
     """
+    kind = kind or (_KINDS.get(output.suffix, "text") if output else "text")
     try:
-        named = [(file.stem, summarise(read(file))) for file in files]
-        text = _page(named, kind or (_KINDS.get(output.suffix, "text") if output else "text"))
+        text, is_good = _tuning(files[0], kind) if _is_tuning(files) else _trials(files, kind)
         if output:
             output.write_text(text, encoding="utf-8")
     except Mistake as mistake:
@@ -47,17 +48,33 @@ def report_command(*, files: tuple[Path, ...], output: Path | None, kind: str | 
         raise click.ClickException(f"{output}: {problem.strerror}") from problem
     if not output:
         click.echo(text, nl=False)
-    sys.exit(0 if all(summary.complete and not summary.voids for _, summary in named) else 1)
+    sys.exit(0 if is_good else 1)
 
 
-def _page(named: Named, kind: str) -> str:
-    if kind == "html":
-        return html.page(trials.document(named))
-    if kind == "markdown":
-        return markdown.page(trials.document(named))
+def _is_tuning(files: Sequence[Path]) -> bool:
+    is_one = [file.is_dir() or file.name == NAME for file in files]
+    if any(is_one) and len(files) > 1:
+        raise Mistake("a tuning is reported alone")
+    return is_one[0]
+
+
+def _tuning(file: Path, kind: str) -> tuple[str, bool]:
+    found: Tuning = read_tuning(file)
+    return json(found) if kind == "json" else _set(tuning.document(found), kind), found.verdict is not None
+
+
+def _trials(files: Sequence[Path], kind: str) -> tuple[str, bool]:
+    named = [(file.stem, summarise(read(file))) for file in files]
+    is_good = all(summary.complete and not summary.voids for _, summary in named)
     if kind == "text":
-        return "\n".join(page.text(summary) for _, summary in named)
-    return json(named[0][1] if len(named) == 1 else [summary for _, summary in named])
+        return "\n".join(page.text(summary) for _, summary in named), is_good
+    if kind == "json":
+        return json(named[0][1] if len(named) == 1 else [summary for _, summary in named]), is_good
+    return _set(trials.document(named), kind), is_good
+
+
+def _set(document: Document, kind: str) -> str:
+    return html.page(document) if kind == "html" else markdown.page(document)
 
 
 def json(told: object) -> str:

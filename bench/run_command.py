@@ -192,7 +192,7 @@ def _trial(
         load=load,
         span=span,
         seed=seed,
-        bodies=_bodies(payload, data, method.upper()),
+        bodies=bodies(payload, data, method.upper()),
         method=method.upper(),
         headers=_headers(headers, key, stream=stream),
         closes=new_connections,
@@ -235,7 +235,8 @@ def _when(
     return Open(shape, Spacing(arrivals)), Span(warm_up, None if count is not None else shape.lasts_s, count)
 
 
-def _bodies(payload: Path | None, data: tuple[str, ...], method: str) -> tuple[str, ...] | None:
+def bodies(payload: Path | None, data: tuple[str, ...], method: str) -> tuple[str, ...] | None:
+    """The bodies asked for; None: as the target says. Raises Mistake."""
     if payload and data:
         raise Mistake("--payload and --data exclude each other")
     if payload:

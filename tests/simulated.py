@@ -69,7 +69,7 @@ def truth(flow: Flow, setting: Setting, goal: Goal) -> float:
     """The goodput of a setting without noise."""
     loads: list[Load] = []
     first_per_s = forecast(setting, facts(flow), goal.tightest_s)
-    while rate := next_rate(loads, first_per_s):
+    while rate := next_rate(loads, first_per_s, facts(flow).idle_per_s):
         loads.append(Load(rate, not goal.missed(load(flow, setting, rate))))
     return goodput(loads)
 

@@ -61,7 +61,14 @@ class WhatIf(msgspec.Struct, frozen=True):
     instances: int = 1
 
 
-Part = Lines | Table | Plot | Heat | WhatIf
+class Code(msgspec.Struct, frozen=True):
+    """Text to copy, as it is."""
+
+    title: str
+    text: str
+
+
+Part = Lines | Table | Plot | Heat | WhatIf | Code
 
 
 class Section(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..trial.page import Lines, Table, markdown_table
-from .document import Document, Heat, Part, Plot, WhatIf
+from .document import Code, Document, Heat, Part, Plot, WhatIf
 
 
 def page(document: Document) -> str:
@@ -23,6 +23,8 @@ def _part(part: Part) -> str:
         return f"### {part.title}\n\n" + "\n".join(f"- {line}" for line in part.lines) if part.lines else ""
     if isinstance(part, Heat):
         return f"### {part.title}\n\n{markdown_table(_grid(part))}\n\n{part.told}"
+    if isinstance(part, Code):
+        return f"### {part.title}\n\n```\n{part.text}```"
     if isinstance(part, Plot):
         return f"### {part.title}\n\n{part.told}"
     assert isinstance(part, WhatIf)

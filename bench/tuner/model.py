@@ -32,6 +32,11 @@ class Facts(msgspec.Struct, frozen=True):
         """Of a request's time, what needs neither CPU nor a slot."""
         return max(0.0, 1 - max(self.hold_s, self.cpu_s) / self.latency_s) if self.latency_s else 0.0
 
+    @property
+    def idle_per_s(self) -> float:
+        """A rate at which requests hardly meet."""
+        return 0.1 / self.latency_s
+
     def learn(self, setting: Setting, goodput_per_s: float) -> Facts:
         """A rate that so many slots served bounds the time for which a request keeps one."""
         if goodput_per_s <= 0:

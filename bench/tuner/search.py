@@ -9,7 +9,6 @@ import msgspec
 STEP = 1.5
 PRECISION = 1.05  # the lowest rate that missed over the highest that did not
 MOST_LOADS = 14
-LEAST_PER_S = 0.05
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -26,8 +25,11 @@ def bracket(loads: Sequence[Load]) -> tuple[float | None, float | None]:
     return low, high
 
 
-def next_rate(loads: Sequence[Load], first_per_s: float) -> float | None:
-    """The rate to load next; None: it is found, or there is none."""
+def next_rate(loads: Sequence[Load], first_per_s: float, least_per_s: float) -> float | None:
+    """The rate to load next; None: it is found, or there is none.
+
+    What misses the goal at ``least_per_s``, where requests hardly meet, misses it at any rate.
+    """
     if not loads:
         return first_per_s
     low, high = bracket(loads)
@@ -36,7 +38,7 @@ def next_rate(loads: Sequence[Load], first_per_s: float) -> float | None:
     if low is None:
         assert high is not None
         lower = high / STEP ** len(loads)  # in growing strides: far off is far off
-        return lower if high > LEAST_PER_S else None
+        return max(lower, least_per_s) if high > least_per_s else None
     if high is None:
         return low * STEP if len(loads) < 3 else low * STEP**2
     return (low * high) ** 0.5 if high / low > PRECISION else None

@@ -76,6 +76,8 @@ def step(space: Space, goal: Goal, facts: Facts, scores: Sequence[Score], most_t
     if not scores:
         return Step(start, "the documented rule: what has to be beaten")
     seen = _by_setting(scores)
+    if facts.latency_s > goal.tightest_s and not any(score.reached for score in scores):
+        return _verdict(goal, seen, start, Ending.UNREACHED)  # alone a request takes longer: no setting helps
     if len(scores) >= most_trials:
         return _verdict(goal, seen, start, Ending.EXHAUSTED)
     for score in scores:

@@ -11,7 +11,7 @@ GOAL = Goal((Limit("95", 2.0), Limit("50", 0.5)), 0.01)
 
 def search(limit_per_s: float, first_per_s: float) -> tuple[float, int]:
     loads: list[Load] = []
-    while rate := next_rate(loads, first_per_s):
+    while rate := next_rate(loads, first_per_s, 0.1):
         loads.append(Load(rate, rate <= limit_per_s))
     return goodput(loads), len(loads)
 
