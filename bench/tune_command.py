@@ -103,8 +103,6 @@ def tune_command(
 
 
 def _show(found: Tuning, out: Path, deployment: Path | None) -> None:
-    if found.verdict is None:
-        return
     document = tuning.document(found)
     click.echo("\n".join(document.summary))
     (out / "report.md").write_text(markdown.page(document), encoding="utf-8")
@@ -112,7 +110,7 @@ def _show(found: Tuning, out: Path, deployment: Path | None) -> None:
         (out / "report.html").write_text(html.page(document), encoding="utf-8")
     except Mistake as mistake:
         click.echo(str(mistake), err=True)
-    if found.verdict.ending is Ending.UNREACHED:
+    if found.verdict is None or found.verdict.ending is Ending.UNREACHED:
         return
     setting = found.verdict.setting
     click.echo(f"\npfserve serve {advice.flags(setting)}\n")

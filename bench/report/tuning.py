@@ -53,7 +53,7 @@ def _words(tuning: Tuning) -> list[str]:
     verdict, goal = tuning.verdict, tuning.question.goal
     asked = f"Asked: {goal_told(goal)}."
     if verdict is None:
-        return [asked, f"Not finished: {len(tuning.trials)} of at most {tuning.question.most_trials} trials are done."]
+        return [asked, *_partial(tuning)]
     setting = verdict.setting
     if not _is_reached(verdict):
         return [asked, f"No setting tried reached that. The nearest was {_long(setting)}: {_nearest(tuning, setting)}."]
@@ -63,6 +63,14 @@ def _words(tuning: Tuning) -> list[str]:
         f"Ended because of this: {verdict.ending.value}."
     )
     return [asked, found, sure, _against_rule(tuning, verdict)]
+
+
+def _partial(tuning: Tuning) -> list[str]:
+    done = f"Partial: {len(tuning.trials)} of at most {tuning.question.most_trials} trials are done."
+    best = max((trial.score for trial in tuning.trials), key=lambda score: score.goodput_per_s, default=None)
+    if best is None or not best.reached:
+        return [done, "None of them reached that."]
+    return [done, f"The best so far: {_long(best.setting)}, {best.goodput_per_s:,.1f} requests/s in one trial."]
 
 
 def _against_rule(tuning: Tuning, verdict: Verdict) -> str:

@@ -76,22 +76,26 @@ def step(space: Space, goal: Goal, facts: Facts, scores: Sequence[Score], most_t
     if not scores:
         return Step(start, "the documented rule: what has to be beaten")
     seen = _by_setting(scores)
-    if facts.latency_s > goal.tightest_s and not any(score.reached for score in scores):
-        return _verdict(goal, seen, start, Ending.UNREACHED)  # alone a request takes longer: no setting helps
+    if _is_hopeless(goal, facts, seen):
+        return _verdict(goal, seen, start, Ending.UNREACHED)
     if len(scores) >= most_trials:
         return _verdict(goal, seen, start, Ending.EXHAUSTED)
     for score in scores:
         facts = facts.learn(score.setting, score.goodput_per_s)
     if goal.rate_per_s is not None:
         return _least_memory(space, goal, facts, seen, start)
-    if len(seen) >= GIVE_UP and not any(score.reached for score in scores):
-        return _verdict(goal, seen, start, Ending.UNREACHED)
-    if len(seen) < EXPLORING_SHARE * most_trials and (found := _explore(space, goal, facts, seen)):
-        return found
-    return _repeat(goal, seen, start)
+    found = _explore(space, goal, facts, seen) if len(seen) < EXPLORING_SHARE * most_trials else None
+    return found or _repeat(goal, seen, start)
 
 
 Seen = Mapping[Setting, Sequence[Score]]
+
+
+def _is_hopeless(goal: Goal, facts: Facts, seen: Seen) -> bool:
+    """Whether a request alone takes longer than is asked, or enough settings served no rate at all."""
+    if any(score.reached for scores in seen.values() for score in scores):
+        return False
+    return facts.latency_s > goal.tightest_s or (goal.rate_per_s is None and len(seen) >= GIVE_UP)
 
 
 def _by_setting(scores: Sequence[Score]) -> Seen:

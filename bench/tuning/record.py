@@ -56,10 +56,18 @@ class Tuning(msgspec.Struct, frozen=True):
     verdict: Verdict | None = None  # None: it goes on
 
     def save(self, folder: Path) -> None:
-        """Replace the file in ``folder``: a crash leaves the old one or the new one."""
+        """Replace the file in ``folder``: a crash, of the machine too, leaves the old one or the new one whole."""
         draft = folder / f".{NAME}"
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(self)))
+        with draft.open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(self)))
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(draft, folder / NAME)
+        entry = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(entry)  # the rename
+        finally:
+            os.close(entry)
 
 
 def read(path: Path) -> Tuning:

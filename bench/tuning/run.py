@@ -21,7 +21,10 @@ def tune(question: Question, site: Site, say: Say) -> Tuning:
     Raises Mistake, and RuntimeError if a server does not start or the machine is too busy to measure.
     """
     site.folder.mkdir(parents=True, exist_ok=True)
-    tuning = _begin(question, site, say)
+    try:
+        tuning = _begin(question, site, say)
+    except (Interrupted, KeyboardInterrupt) as stop:
+        raise RuntimeError("stopped before the first trial; nothing is kept") from stop
     try:
         while tuning.verdict is None:
             tuning = _further(tuning, site, say)
@@ -34,7 +37,7 @@ def tune(question: Question, site: Site, say: Say) -> Tuning:
 def _begin(question: Question, site: Site, say: Say) -> Tuning:
     if (site.folder / NAME).exists():
         tuning = read(site.folder)
-        if tuning.question != question:
+        if msgspec.json.encode(tuning.question) != msgspec.json.encode(question):  # lists come back for tuples
             raise Mistake(f"{site.folder / NAME} belongs to another question: give another --out")
         say(f"going on after {len(tuning.trials)} trials in {site.folder}")
         return tuning

@@ -55,9 +55,11 @@ def test_the_least_memory_is_found_stopped_and_gone_on_with(flow, tune, tmp_path
     out = tmp_path / "out"
     eventually(lambda: (out / "tuning.json").exists() and read(out).trials, within_s=120, why="a trial is written down")
     stopped.send_signal(signal.SIGINT)
-    _, told = stopped.communicate(timeout=60)
+    printed, told = stopped.communicate(timeout=60)
     assert stopped.returncode == 1
     assert "the same command goes on" in told
+    assert "Partial: " in printed
+    assert "Partial: " in (out / "report.md").read_text()
     before = read(out)
     assert before.verdict is None
 
