@@ -15,7 +15,7 @@ PERCENTILES = {"50": 0.1, "95": 0.2, "99": 0.3}
 
 
 def load(rate: float, missed: Sequence[str] = ()) -> LoadRecord:
-    seen = Seen(rate, int(rate * 5), rate, 5.0, 2 if missed else 0, 0, PERCENTILES)
+    seen = Seen(rate, int(rate * 5), rate, 5.0, 2 if missed else 0, 0, PERCENTILES, {"95": 0.05})
     return LoadRecord(seen, missed, "a.pftrial")
 
 

@@ -180,7 +180,7 @@ def _loads(trials: Sequence[TrialRecord], chosen: Setting) -> list[Part]:
     loads = sorted(loads, key=lambda load: load.seen.rate_per_s)
     answered = [load for load in loads if load.seen.percentiles_s]
     plots = [_over_rate(answered)] if len(answered) > 1 else []
-    heads = ("offered", "answered", "refused", "failed", "p50", "p95", "p99", "goal")
+    heads = ("offered", "answered", "refused", "failed", "p50", "p95", "p99", "waited, p95", "goal")
     rows = [
         (
             f"{load.seen.rate_per_s:,.2f}/s",
@@ -188,6 +188,7 @@ def _loads(trials: Sequence[TrialRecord], chosen: Setting) -> list[Part]:
             str(load.seen.refused),
             str(load.seen.failed),
             *(written(load.seen.percentiles_s[p]) if load.seen.percentiles_s else "" for p in ("50", "95", "99")),
+            written(load.seen.waits_s["95"]) if load.seen.waits_s else "",
             "; ".join(load.missed) or "reached",
         )
         for load in loads

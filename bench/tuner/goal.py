@@ -43,6 +43,7 @@ class Seen(msgspec.Struct, frozen=True):
     refused: int
     failed: int  # timed out, failed, no connection, never sent
     percentiles_s: Mapping[str, float]
+    waits_s: Mapping[str, float] = {}  # of the successes, for a slot, as the server tells
 
 
 class Goal(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ from ..tuner.search import Load as Tried
 from ..tuner.search import goodput, next_rate
 from .record import LoadRecord, TrialRecord
 
-VOID_REPEATS = 4
+VOID_REPEATS = 3
 CROWD = 16
 WANTED = 100  # requests of a load, where they come often enough
 LONGEST = 4  # of the usual length, for their sake
@@ -30,6 +30,10 @@ LONGEST = 4  # of the usual length, for their sake
 
 class Interrupted(Exception):
     """Somebody asked for the end; what was recorded stays."""
+
+
+class Void(RuntimeError):
+    """The generator was too late, again and again, for the figures to be the server's."""
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -46,11 +50,11 @@ class Site(msgspec.Struct, frozen=True):
 
     def server(self, setting: Setting) -> Server:
         """Not started yet."""
-        threads = ("--threads", str(setting.threads), "--admin-port", "0")
+        threads = ("--threads", str(setting.threads), "--admin-port", "0", "--server-timing")
         return Server(systems.pfserve(self.flow, setting.workers, setting.bound, *threads, *self.serve_args))
 
     def load(self, server: Server, load: Load, span: Span, seed: int) -> tuple[Summary, str]:
-        """One load. One that is void is done again. Raises Interrupted, and RuntimeError if it stays void."""
+        """One load. One that is void is done again. Raises Interrupted, and Void if it stays so."""
         trial = Trial(
             url=server.address, load=load, span=span, seed=seed, bodies=self.bodies, out=self.folder / "loads"
         )
@@ -62,7 +66,7 @@ class Site(msgspec.Struct, frozen=True):
             if not summary.voids:
                 return summary, file.name
             file.unlink()
-        raise RuntimeError(f"{VOID_REPEATS} loads in turn were void, is the machine busy? {summary.voids[0]}")
+        raise Void(f"{VOID_REPEATS} loads in turn were void, is the machine busy? {summary.voids[0]}")
 
 
 def look(site: Site) -> Facts:
@@ -95,7 +99,7 @@ def _check(summary: Summary) -> None:
 
 
 def measure(site: Site, goal: Goal, asked: Step, facts: Facts, before: Sequence[TrialRecord]) -> TrialRecord:
-    """One trial of the setting asked for."""
+    """One trial of the setting asked for. Raises Void if not one of its loads can be believed."""
     setting = asked.setting
     began_s = time.monotonic()
     loads: list[LoadRecord] = []
@@ -109,7 +113,9 @@ def measure(site: Site, goal: Goal, asked: Step, facts: Facts, before: Sequence[
             loads.append(_load(site, goal, server, _arrivals(site, rate, facts), seed))
             cores = (server.cpu_s() - used_s) / (time.monotonic() - at_s)
         memory = server.pss_bytes()
-    return TrialRecord(_score(goal, setting, loads, memory), asked.why, loads, cores, time.monotonic() - began_s)
+    if not any(load.file for load in loads):
+        raise Void("; ".join(loads[-1].missed))
+    return TrialRecord(score(goal, setting, loads, memory), asked.why, loads, cores, time.monotonic() - began_s)
 
 
 def _first_rate(goal: Goal, setting: Setting, facts: Facts, before: Sequence[TrialRecord]) -> float:
@@ -135,13 +141,18 @@ def _arrivals(site: Site, rate: float, facts: Facts) -> tuple[Open, Span]:
     length_s = max(site.load_s, 4 * facts.latency_s)
     lasts_s = max(length_s, min(WANTED / rate, LONGEST * length_s), 5 / rate)
     shape = Shape((Segment(lasts_s, rate, rate),))
-    return Open(shape, Spacing.POISSON), Span(max(1.0, 2 * facts.latency_s), lasts_s)
+    return Open(shape, Spacing.POISSON), Span(max(min(1.0, site.load_s / 2), 2 * facts.latency_s), lasts_s)
 
 
 def _load(site: Site, goal: Goal, server: Server, arrivals: tuple[Open, Span], seed: int) -> LoadRecord:
+    """A rate at which the server leaves the generator no CPU is more than this machine can do."""
     load, span = arrivals
-    summary, file = site.load(server, load, span, seed)
-    shown = seen(summary, load.shape.segments[0].from_per_s)
+    rate = load.shape.segments[0].from_per_s
+    try:
+        summary, file = site.load(server, load, span, seed)
+    except Void as void:
+        return LoadRecord(Seen(rate, 0, 0.0, span.measured_s or 0.0, 0, 0, {}), [str(void)], "")
+    shown = seen(summary, rate)
     return LoadRecord(shown, goal.missed(shown), file)
 
 
@@ -157,17 +168,24 @@ def seen(summary: Summary, rate: float) -> Seen:
         refused=refused,
         failed=summary.offered - refused - succeeded,
         percentiles_s=success.percentiles_s if success else {},
+        waits_s=summary.queue.percentiles_s if summary.queue else {},
     )
 
 
-def _score(goal: Goal, setting: Setting, loads: Sequence[LoadRecord], memory: int) -> Score:
+def score(goal: Goal, setting: Setting, loads: Sequence[LoadRecord], memory: int) -> Score:
+    """What the loads of one trial say together."""
     if goal.rate_per_s is not None:
         [load] = loads
         answered = min(load.seen.answered_per_s, goal.rate_per_s)
         return Score(setting, answered if load.missed else goal.rate_per_s, not load.missed, memory)
     tried = [Tried(load.seen.rate_per_s, not load.missed) for load in loads]
+    reached = [load.seen for load in loads if not load.missed]
+    if not reached:
+        return Score(setting, 0.0, reached=False, memory_bytes=memory)
+    best = max(reached, key=lambda seen: seen.rate_per_s)
+    served = 1 - (best.refused + best.failed) / best.offered  # refusals within the goal are no goodput
     most = max(load.seen.answered_per_s for load in loads)  # a line that grows slowly may not be seen in a short load
-    return Score(setting, min(goodput(tried), most), any(load.reached for load in tried), memory)
+    return Score(setting, min(goodput(tried) * served, most), reached=True, memory_bytes=memory)
 
 
 def told(trial: TrialRecord) -> str:

@@ -33,7 +33,7 @@ class LoadRecord(msgspec.Struct, frozen=True):
 
     seen: Seen
     missed: Sequence[str]  # why the goal was not reached
-    file: str  # the record
+    file: str  # the record; "": no load at this rate could be believed
 
 
 class TrialRecord(msgspec.Struct, frozen=True):

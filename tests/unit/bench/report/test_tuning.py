@@ -71,7 +71,7 @@ def test_the_pages(tmp_path):
     text = markdown.page(document(tuning(verdict())))
     assert "```\npfserve serve FLOW --workers 2 --threads 4 --max-concurrent-requests 16\n```" in text
     assert "| 2 workers | 19 | **71** |" in text
-    assert "| 72.80/s | 72.80/s | 2 | 0 | 100 ms | 200 ms | 300 ms | a line grew |" in text
+    assert "| 72.80/s | 72.80/s | 2 | 0 | 100 ms | 200 ms | 300 ms | 50 ms | a line grew |" in text
     pytest.importorskip("matplotlib")
     assert "★" in html.page(document(tuning(verdict())))
 
