@@ -8,8 +8,6 @@ bytes, and what precedes garbage is answered before the garbage is met.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs
@@ -23,6 +21,8 @@ from pfserve.web.state import BETWEEN, State
 from pfserve.web.wire import Wire
 
 if TYPE_CHECKING:
+    import socket
+
     from aiohttp.http_parser import RawRequestMessage
     from aiohttp.streams import StreamReader
 
@@ -363,8 +363,8 @@ class Connection(Wire):
         if self.transport is not None:
             self.transport.abort()
 
-    def detach(self, most_bytes: int) -> tuple[socket.socket, bytes] | None:
-        """Give away the socket, with what was received of requests that have not begun; this object is then done with.
+    def to_move(self, most_bytes: int) -> tuple[socket.socket, bytes] | None:
+        """The socket, and what was received of requests that have not begun; :meth:`abort` once another process has it.
 
         None if the connection stays: it is not between two requests, its client is slow to take the end of a reply,
         it speaks TLS, or more than ``most_bytes`` were received.
@@ -375,7 +375,4 @@ class Connection(Wire):
         received = self._raw + self._held
         if len(received) > most_bytes or transport.get_write_buffer_size() or not self.is_movable:
             return None
-        descriptor = transport.get_extra_info("socket").fileno()
-        given = socket.socket(fileno=os.dup(descriptor))
-        self.abort()
-        return given, received
+        return transport.get_extra_info("socket"), received

@@ -64,7 +64,7 @@ class Service:
     """Serves a plan over the connections it is given. Must be made on the event loop that it runs on.
 
     Pass :meth:`protocol` to ``loop.connect_accepted_socket``, and call :meth:`tick` once a second.
-    ``connection_closed`` is called once for every connection that ends here, detached ones included. Requests are
+    ``connection_closed`` is called once for every connection that ends here, moved ones included. Requests are
     counted in ``page``; ``admin`` has the pages of the admin port, where they are wanted on this one too. ``slots`` and
     ``relay`` are for a plan whose requests need a slot to start.
 
@@ -153,7 +153,7 @@ class Service:
                 connection.abort()
 
     def idle_connections(self) -> list[Connection]:
-        """Connections between two requests. Each may be given away by :meth:`Connection.detach`."""
+        """Connections between two requests. Each may be given away: :meth:`Connection.to_move`."""
         return [connection for connection in self.connections if connection.state is State.IDLE]
 
     def refuse(self) -> None:
@@ -165,7 +165,7 @@ class Service:
     async def retire(self, give_away: GiveAway, expects: Expects, deadline_s: float) -> int:
         """Serve on, but give every connection away as soon as it is between two requests.
 
-        ``give_away`` is to :meth:`Connection.detach` it if there is somebody to have it. Ends when all are gone and no
+        ``give_away`` is to send what :meth:`Connection.to_move` tells, if there is somebody to have it. Ends when all are gone and no
         other is expected, at the latest at ``deadline_s``: then drops what is left, and gives the number of requests
         that were dropped.
         """

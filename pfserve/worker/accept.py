@@ -46,12 +46,14 @@ _log = logging.getLogger(__name__)
 class Detachable(Protocol):
     """A connection that can leave this process. The web room's connections are."""
 
-    def detach(self, most_bytes: int) -> tuple[socket.socket, bytes] | None:
-        """Let go of the connection as a socket, and of what was received and not acted on, ``most_bytes`` at most.
+    def to_move(self, most_bytes: int) -> tuple[socket.socket, bytes] | None:
+        """The socket, and what was received and not acted on; None where it stays: it just became busy, for example.
 
-        None where it stays, because it just became busy. ``connection_lost`` of the protocol follows, as after any
-        close.
+        The connection is its own still. No copy of the socket is made: a move must not need a descriptor.
         """
+
+    def abort(self) -> None:
+        """Let go of the socket, of which another process has a copy. ``connection_lost`` of the protocol follows."""
 
 
 class AcceptState(enum.Enum):
@@ -216,16 +218,20 @@ class Acceptor:
         else:
             self._pass(connection, seat, epoch)
 
-    def _pass(self, connection: socket.socket, seat: int, epoch: int, received: bytes = b"") -> bool:
-        """Send the connection to a seat that has counted it. Where that fails adopt it, and say False."""
+    def _pass(self, connection: socket.socket, seat: int, epoch: int) -> None:
+        """Give the connection to a seat that has counted it; adopt it where that fails."""
+        if self._send(seat, epoch, connection):
+            connection.close()
+        else:
+            self._region.connection_closed(seat, epoch)
+            self._region.connection_adopted(self._seat)
+            self._adopt(connection)
+
+    def _send(self, seat: int, epoch: int, connection: socket.socket, received: bytes = b"") -> bool:
         try:
             self._inboxes[seat].put(connection, epoch, received)
         except OSError:  # its inbox is full, or too many descriptors are under way
-            self._region.connection_closed(seat, epoch)
-            self._region.connection_adopted(self._seat)
-            self._adopt(connection, received)
             return False
-        connection.close()
         return True
 
     def _empty_backlog(self, listener: socket.socket) -> None:
@@ -357,9 +363,9 @@ class Acceptor:
     def pass_on(self, idle: Detachable) -> bool:
         """Move one connection, unless it just became busy. False: there is no use in trying the next one now."""
         seat, epoch = self._region.least_connected(self._seat, self._clock_ns(), STALE_AFTER_NS)
-        detached = idle.detach(MOST_RECEIVED_BYTES) if seat != self._seat else None
-        if detached is not None:
-            connection, received = detached
-            return self._pass(connection, seat, epoch, received)
+        moving = idle.to_move(MOST_RECEIVED_BYTES) if seat != self._seat else None
+        if moving is not None and self._send(seat, epoch, *moving):
+            idle.abort()
+            return True
         self._region.connection_closed(seat, epoch)
-        return seat != self._seat
+        return moving is None and seat != self._seat

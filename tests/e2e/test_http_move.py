@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from concurrent.futures import Future
@@ -35,7 +36,7 @@ def test_a_connection_with_a_request_is_not_given_away() -> None:
             wire.send(post("x"))
             held.eventually_inside(1)
             assert rig.call(rig.service.idle_connections) == []
-            assert rig.call(lambda: next(iter(rig.service.connections)).detach(MOST)) is None
+            assert rig.call(lambda: next(iter(rig.service.connections)).to_move(MOST)) is None
             held.let_go()
             assert wire.answer().status == 200
 
@@ -120,10 +121,20 @@ def rig_state(rig: Rig) -> State:
 
 def hand_over(giver: Rig, taker: Rig) -> None:
     """Move the only connection of one server to the other."""
-    given = giver.call(lambda: next(iter(giver.service.connections)).detach(MOST))
+    given = giver.call(lambda: taken_away(next(iter(giver.service.connections))))
     assert given is not None
     eventually(lambda: giver.closed == 1, within_s=WAIT_S, why="the giver still has it")
     adopt(taker, *given)
+
+
+def taken_away(connection: Connection) -> tuple[socket.socket, bytes] | None:
+    """A copy of the socket, as another process gets one, and what was received."""
+    moving = connection.to_move(MOST)
+    if moving is None:
+        return None
+    copy = socket.socket(fileno=os.dup(moving[0].fileno()))
+    connection.abort()
+    return copy, moving[1]
 
 
 def adopt(taker: Rig, connection: socket.socket, received: bytes) -> None:
@@ -134,7 +145,7 @@ def adopt(taker: Rig, connection: socket.socket, received: bytes) -> None:
 
 def retire_to(giver: Rig, taker: Rig) -> Future[int]:
     def give(connection: Connection) -> None:
-        given = connection.detach(MOST)
+        given = taken_away(connection)
         if given is not None:
             protocol = partial(taker.service.protocol, given[1])
             asyncio.run_coroutine_threadsafe(taker.loop.connect_accepted_socket(protocol, given[0]), taker.loop)

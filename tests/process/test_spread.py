@@ -47,10 +47,13 @@ class Words(asyncio.Protocol):
         if self.worker.acceptor:
             self.worker.acceptor.connection_lost()
 
-    def detach(self, most_bytes: int) -> tuple[socket.socket, bytes] | None:
+    def to_move(self, most_bytes: int) -> tuple[socket.socket, bytes] | None:
         if self.transport.get_write_buffer_size() or len(self.unread) > most_bytes:
             return None
-        return taken_away(self.transport), self.unread
+        return self.transport.get_extra_info("socket"), self.unread
+
+    def abort(self) -> None:
+        self.transport.abort()
 
 
 def taken_away(transport: asyncio.Transport) -> socket.socket:
@@ -339,7 +342,7 @@ def test_connections_above_the_limit_wait_until_one_closes(found: Callable[[int]
     assert sum(town.counts()) == 6
 
 
-def test_what_is_written_in_the_turn_of_a_detach_and_what_comes_after_it_arrives() -> None:
+def test_what_is_written_in_the_turn_of_a_move_and_what_comes_after_it_arrives() -> None:
     async def converse() -> bytes:
         loop = asyncio.get_running_loop()
         near, far = socket.socketpair()

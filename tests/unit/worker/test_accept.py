@@ -203,14 +203,17 @@ class Idle:
     def __init__(self, scene: Scene, busy: bool = False) -> None:
         self.scene = scene
         self.busy = busy
+        self.aborted = False
         self.socket = FakeSocket()
 
-    def detach(self, most_bytes: int) -> tuple[FakeSocket, bytes] | None:
+    def to_move(self, most_bytes: int) -> tuple[FakeSocket, bytes] | None:
         assert most_bytes == MOST_RECEIVED_BYTES
-        if self.busy:
-            return None
+        return None if self.busy else (self.socket, b"POST /sc")
+
+    def abort(self) -> None:
+        assert not self.aborted
+        self.aborted = True
         self.scene.acceptor.connection_lost()
-        return self.socket, b"POST /sc"
 
 
 class Scene(SimpleNamespace):
@@ -446,12 +449,13 @@ def test_balance_looks_at_live_seats_only(scene: Scene) -> None:
     assert scene.region.connections == [6, 6, 0]
 
 
-def test_a_moved_connection_that_does_not_fit_comes_back(scene: Scene) -> None:
+def test_a_connection_that_does_not_fit_into_an_inbox_stays(scene: Scene) -> None:
     scene.region.connections = [3, 3, 0]
     scene.inboxes[THIRD].problem = BlockingIOError(errno.EAGAIN, "full")
     scene.idle = [Idle(scene)]
     scene.acceptor.balance()
-    assert scene.loop.adopted == [scene.idle[0].socket]
+    assert not scene.idle[0].aborted
+    assert not scene.acceptor.pass_on(scene.idle[0]), "there is no use in trying the next one now"
     assert scene.region.connections == [3, 3, 0]
 
 
