@@ -18,7 +18,19 @@ from pfserve.region.line import Line, line_words
 from pfserve.region.lock import LOCK_BYTES, RegionLock
 
 _WORD = 8
-_ARRAYS = ("tickets", "connections", "beats", "states", "pids", "generations", "epochs", "served", "next_ends", "busy")
+_ARRAYS = (
+    "tickets",
+    "connections",
+    "beats",
+    "states",
+    "pids",
+    "generations",
+    "epochs",
+    "served",
+    "next_ends",
+    "busy",
+    "exhausted",
+)
 _MASTER_WORDS = 8
 _MASTER_BEAT, _DRAINING, _SERVING, _WAITING = 0, 1, 2, 3
 
@@ -46,7 +58,8 @@ class Region:
     * ``next_ends`` - monotonic nanoseconds when the next request of the seat should end, a guess; its worker writes it
       when it refuses a request: what lies in the past says nothing;
     * ``served`` - requests answered by the seat since the instance started, all epochs; its worker writes;
-    * ``busy`` - slots of the seat that are taken, and what is queued for them; its worker writes.
+    * ``busy`` - slots of the seat that are taken, and what is queued for them; its worker writes;
+    * ``exhausted`` - whether its worker has no descriptor left for a connection; its worker writes.
 
     A new seat's life: its parent calls :meth:`occupy`, forks and writes ``pids``; the worker beats, then writes LIVE;
     after ``waitpid`` (or a fork that failed) the parent calls :meth:`vacate`.
@@ -74,6 +87,7 @@ class Region:
     served: memoryview
     next_ends: memoryview
     busy: memoryview
+    exhausted: memoryview
 
     def __init__(self, capacity: int, seats: int, blocks: int = 1) -> None:
         self.capacity = capacity
@@ -163,6 +177,7 @@ class Region:
             self.next_ends[seat] = 0
             self.connections[seat] = 0
             self.busy[seat] = 0
+            self.exhausted[seat] = 0
             self.line(seat).forget(seat)
             self.epochs[seat] += 1
 
@@ -197,8 +212,9 @@ class Region:
         """The live seats that ``own_seat`` may pass connections to; itself too, if it is one of them.
 
         Those of the serving generation. Where it has none (it is just dying), those of the seat's own; then any.
+        Those without a descriptor left have few connections and would lose each one more: they are left out.
         """
-        live = self.live_seats(now_ns, stale_after_ns)
+        live = [seat for seat in self.live_seats(now_ns, stale_after_ns) if not self.exhausted[seat]]
         generations = self.generations
         for generation in (self.serving_generation, generations[own_seat]):
             if found := [seat for seat in live if generations[seat] == generation]:

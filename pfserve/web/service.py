@@ -165,9 +165,9 @@ class Service:
     async def retire(self, give_away: GiveAway, expects: Expects, deadline_s: float) -> int:
         """Serve on, but give every connection away as soon as it is between two requests.
 
-        ``give_away`` is to send what :meth:`Connection.to_move` tells, if there is somebody to have it. Ends when all are gone and no
-        other is expected, at the latest at ``deadline_s``: then drops what is left, and gives the number of requests
-        that were dropped.
+        ``give_away`` is to send what :meth:`Connection.to_move` tells, if there is somebody to have it. Ends when all
+        are gone and no other is expected, at the latest at ``deadline_s``: then drops what is left, and gives the
+        number of requests that were dropped.
         """
         self._give_away = give_away
         self.leaving = True

@@ -86,6 +86,14 @@ def descriptors_left() -> int:
     return allowed - opened
 
 
+def _has_descriptor() -> bool:
+    try:
+        os.close(os.dup(_STDERR))
+    except OSError:
+        return False
+    return True
+
+
 def surplus(counts: Sequence[int], own: int) -> int:
     """How many connections a seat should give away so that all seats come to within one of each other.
 
@@ -162,6 +170,7 @@ class Acceptor:
     def balance(self) -> None:
         """Give idle connections to the seats with the fewest where this one has too many. Call it once a second."""
         self._recount()
+        self._region.exhausted[self._seat] = not _has_descriptor()
         if self._state is AcceptState.PAUSED:
             self._resume()
         if self._state in (AcceptState.OPEN, AcceptState.PAUSED):
@@ -325,6 +334,7 @@ class Acceptor:
                 self._loop.remove_reader(listener)
 
     def _exhausted(self, cause: int) -> None:
+        self._region.exhausted[self._seat] = 1  # until balance finds otherwise
         if self._state is AcceptState.OPEN:
             self._pause()
             self._loop.call_later(PAUSE_S, self._resume)

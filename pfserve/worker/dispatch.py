@@ -305,9 +305,10 @@ class Dispatch:
             waiter.asked = None
 
     def _live(self) -> list[int]:
-        states, beats = self._region.states, self._region.beats
+        states, beats, exhausted = self._region.states, self._region.beats, self._region.exhausted
         oldest_ns = self._clock_ns() - STALE_AFTER_NS
-        return [seat for seat in self._others if states[seat] == SeatState.LIVE and beats[seat] >= oldest_ns]
+        live = [seat for seat in self._others if states[seat] == SeatState.LIVE and beats[seat] >= oldest_ns]
+        return [seat for seat in live if not exhausted[seat]]  # it could take no private stream
 
     def _write(self, kind: Kind, seat: int, epoch: int, number: int = 0, sent_ns: int = 0) -> bool:
         return self._mailboxes[seat].put(Letter(kind, self._seat, self._epoch, epoch, number, sent_ns))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
+import json
 import os
 import re
 import signal
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from eventually import eventually
-from instance import Instance, children, imported_by, instance, write_flow
+from instance import Instance, alive, children, imported_by, instance, write_flow
 from pfserve.errors import ConfigError
 from pfserve.leader import describe_exit
 from pfserve.master.master import descriptors_needed
@@ -30,6 +32,20 @@ from promptflow.core import tool
 def act(what: str) -> str:
     with open(__file__), open(__file__), open(__file__):
         time.sleep(0.01)
+    return str(os.getpid())
+"""
+
+LEAKS_FILES = """
+import contextlib, os
+from promptflow.core import tool
+
+KEPT = []
+
+@tool
+def act(what: str) -> str:
+    with contextlib.suppress(OSError):
+        while what == "leak":
+            KEPT.append(open(os.devnull))
     return str(os.getpid())
 """
 
@@ -207,6 +223,59 @@ def test_connections_and_requests_of_other_workers_leave_descriptors_for_the_flo
         answers = asyncio.run(asyncio.wait_for(ask_all_at_once(server.port, 700), 60))
         assert set(answers) == {b"HTTP/1.1 200 OK\r\n"}, server.log()
         assert "Too many open files" not in server.log()
+
+
+def test_a_worker_whose_flow_has_used_up_its_descriptors_is_replaced_without_loss(tmp_path: Path) -> None:
+    """That is when replacing it helps: its connections must move without a descriptor more."""
+    flow = write_flow(tmp_path / "flow")
+    (flow / "act.py").write_text(LEAKS_FILES)
+    with (
+        instance(flow, wrapper=["sh", "-c", 'ulimit -n 300; exec "$@"', "sh"]) as server,
+        contextlib.ExitStack() as open_ones,
+    ):
+        server.ready()
+        port = server.port
+        clients = [http.client.HTTPConnection("127.0.0.1", port, timeout=20) for _ in range(10)]
+        for client in clients:
+            open_ones.enter_context(contextlib.closing(client))
+            client.connect()
+        leaked = [score(client, "leak") for client in clients]
+        assert {status for status, _ in leaked} == {200}
+        assert len({pid for _, pid in leaked}) == 2, "both workers should have leaked"
+        server.signal(signal.SIGHUP)
+        server.ready(generation=2)
+        eventually(lambda: not alive_any(leaked), within_s=20, why="they should leave")
+        answers = [score(client, "") for client in clients]
+        assert {status for status, _ in answers} == {200}
+        assert not {pid for _, pid in answers} & {pid for _, pid in leaked}
+        assert "Too many open files" not in server.log()
+
+
+def test_new_connections_keep_away_from_a_worker_without_descriptors(tmp_path: Path) -> None:
+    """It has the fewest connections, for it loses what it gets: it would get them all."""
+    flow = write_flow(tmp_path / "flow")
+    (flow / "act.py").write_text(LEAKS_FILES)
+    with instance(flow, wrapper=["sh", "-c", 'ulimit -n 300; exec "$@"', "sh"]) as server:
+        server.ready()
+        status, leaking = server.ask("leak")
+        assert status == 200
+
+        def served_elsewhere() -> bool:
+            return [server.ask("")[1] != leaking for _ in range(10)] == [True] * 10
+
+        eventually(served_elsewhere, within_s=10, why="the other worker should have every new connection")
+
+
+def score(client: http.client.HTTPConnection, what: str) -> tuple[int, str]:
+    """On this very connection: without a new one, should it be gone."""
+    assert client.sock is not None, "the connection was closed"
+    client.request("POST", "/score", json.dumps({"what": what}))
+    response = client.getresponse()
+    return response.status, str(json.load(response)["pid"])
+
+
+def alive_any(answers: list[tuple[int, str]]) -> bool:
+    return any(alive(int(pid)) for _, pid in answers)
 
 
 async def ask_all_at_once(port: int, clients: int) -> list[bytes]:

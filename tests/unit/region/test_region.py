@@ -133,6 +133,18 @@ def test_connections_go_to_the_serving_generation(region: Region, serving: int, 
     assert region.targets(own, NOW, 5 * SECOND) == expected
 
 
+def test_a_seat_without_descriptors_gets_no_connection(region: Region) -> None:
+    for seat in range(3):
+        live(region, seat, 5 * seat)
+    region.exhausted[0] = 1
+    assert region.least_connected(0, NOW, 5 * SECOND) == (1, 0)
+    region.exhausted[1] = region.exhausted[2] = 1
+    assert region.least_connected(2, NOW, 5 * SECOND) == (2, 0), "where nobody has any it stays where it is"
+    region.vacate(0)
+    live(region, 0)
+    assert region.least_connected(2, NOW, 5 * SECOND) == (0, 1), "its successor has descriptors"
+
+
 def test_a_burst_is_spread_evenly(region: Region) -> None:
     for seat in range(4):
         live(region, seat)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -133,6 +134,7 @@ class FakeRegion:
         self.epochs = [7, 8, 9]
         self.live = [OWN, OTHER, THIRD]
         self.draining = False
+        self.exhausted = [0, 0, 0]
 
     def targets(self, own_seat: int, now_ns: int, stale_after_ns: int) -> list[int]:
         return self.live
@@ -374,12 +376,25 @@ def test_a_connection_lost_for_want_of_a_descriptor_holds_the_inbox_up(scene: Sc
     scene.inbox.letters.extend([Letter(None, 7, b""), Letter(FakeSocket(), 7, b"")])
     scene.loop.wake(scene.inbox)
     assert scene.region.connections == [1, 2, 2]
+    assert scene.region.exhausted == [1, 0, 0], "nobody should pass it more"
     assert scene.loop.readers == {}
 
     scene.loop.ring()
     scene.loop.wake(scene.inbox)
     assert len(scene.loop.adopted) == 1
     assert scene.accepting()
+
+
+def test_each_second_it_tells_whether_it_has_a_descriptor(scene: Scene) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        scene.acceptor.balance()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert scene.region.exhausted == [1, 0, 0]
+    scene.acceptor.balance()
+    assert scene.region.exhausted == [0, 0, 0]
 
 
 def test_stop_accepting_keeps_the_inbox_and_leaves_the_backlog_to_others(scene: Scene) -> None:

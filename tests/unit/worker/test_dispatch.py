@@ -492,13 +492,15 @@ def test_a_draining_worker_still_runs_its_own() -> None:
     assert request.fate == "here"
 
 
-def test_no_draining_and_no_stale_worker_is_asked() -> None:
-    house = House(3)
+def test_no_draining_no_stale_and_no_exhausted_worker_is_asked() -> None:
+    house = House(4)
     house.workers[0].ask()
     house.region.states[1] = SeatState.DRAINING
     house.region.beats[2] = 0
-    house.workers[0].ask()
-    assert not house.mailboxes[1].letters and not house.mailboxes[2].letters
+    house.region.exhausted[3] = 1
+    request = house.workers[0].ask()
+    assert request.fate == "waits"
+    assert not any(house.mailboxes[seat].letters for seat in (1, 2, 3))
 
 
 def test_a_limit_on_the_wait() -> None:
