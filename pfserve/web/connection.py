@@ -316,7 +316,7 @@ class Connection(Wire):
             self.state = State.FLUSHING
             return
         self.state = State.IDLE
-        if service.leaving and service.lets_go(self):
+        if service.giving and service.lets_go(self):
             return
         if self._parser is not None:
             self._parser.message_consumed()

@@ -73,6 +73,7 @@ class Service:
         connections: the open ones.
         in_progress: requests that have come and are not answered yet.
         leaving: whether :meth:`retire` or :meth:`refuse` was called.
+        giving: whether :meth:`lets_go` wants to know of connections between two requests.
         refusing: whether :meth:`refuse` was called.
     """
 
@@ -107,9 +108,11 @@ class Service:
         self.connections: set[Connection] = set()
         self.in_progress = 0
         self.leaving = False
+        self.giving = False
         self.refusing = False
         self._page = page or Page()
         self._give_away: GiveAway | None = None
+        self._to_shed = 0
         self._connection_closed = connection_closed
         self._changed: asyncio.Event | None = None  # set while somebody waits for the end
         self._log = RequestLog(loop.call_later)
@@ -156,9 +159,14 @@ class Service:
         """Connections between two requests. Each may be given away: :meth:`Connection.to_move`."""
         return [connection for connection in self.connections if connection.state is State.IDLE]
 
+    def shed(self, number: int, give_away: GiveAway) -> None:
+        """Give so many connections away, each as soon as it is between two requests: others have too few."""
+        if not self.leaving:
+            self._to_shed, self._give_away, self.giving = number, give_away, number > 0
+
     def refuse(self) -> None:
         """From now on: idle connections are closed, new requests answered 503, replies end their connections."""
-        self.leaving = self.refusing = True
+        self.leaving = self.refusing = self.giving = True
         for connection in self.idle_connections():
             connection.close()
 
@@ -170,7 +178,7 @@ class Service:
         number of requests that were dropped.
         """
         self._give_away = give_away
-        self.leaving = True
+        self.leaving = self.giving = True
         while (self.connections or expects()) and self.clock() < deadline_s:
             waiting = [c for c in self.connections if c.state in BETWEEN and c.is_movable]
             for connection in itertools.islice(waiting, _GIVEN_AT_ONCE):
@@ -215,10 +223,13 @@ class Service:
         self.connections.add(connection)
 
     def lets_go(self, connection: Connection) -> bool:
-        """This process goes: close a connection that is between two requests, or give it away. False if it stays."""
+        """Close a connection that is between two requests, or give it away, where that is wanted. False if it stays."""
         if self.refusing:
             connection.close()
         elif self._give_away is not None:
+            if not self.leaving:
+                self._to_shed -= 1
+                self.giving = self._to_shed > 0
             self._give_away(connection)
         return connection.state is State.CLOSED
 

@@ -112,6 +112,7 @@ def surplus(counts: Sequence[int], own: int) -> int:
 class Acceptor:
     """Brings connections to a worker: from the listening sockets and from the inbox of its seat.
 
+    ``shed(number, give)`` has so many connections given, once each is between two requests; a later call replaces it.
     The worker sets its seat LIVE, calls :meth:`start`, then :meth:`balance` once a second; it tells the web room to
     call :meth:`connection_lost` once for every connection that ends. To drain it sets its seat DRAINING and calls
     :meth:`stop_accepting`, and in the end :meth:`close`.
@@ -127,6 +128,7 @@ class Acceptor:
         listeners: Sequence[socket.socket],
         protocol_factory: Callable[[bytes], asyncio.BaseProtocol],
         idle_connections: Callable[[], Iterable[Detachable]],
+        shed: Callable[[int, Callable[[Detachable], object]], None],
         max_connections: int,
         tls: SSLContext | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
@@ -139,6 +141,7 @@ class Acceptor:
         self._listeners = listeners
         self._protocol_factory = protocol_factory
         self._idle_connections = idle_connections
+        self._shed = shed
         self._max_connections = max_connections
         self._tls = tls
         self._clock_ns = clock_ns
@@ -359,12 +362,23 @@ class Acceptor:
             self._region.connection_adopted(self._seat)
 
     def _rebalance(self) -> None:
-        """After a respawn the new worker has no connections while the others have too many."""
-        excess = surplus(self._live_counts(), self._region.connections[self._seat])
-        if excess:
-            for idle in list(itertools.islice(self._idle_connections(), min(excess, MOVED_AT_ONCE))):
-                if not self.pass_on(idle):
-                    break
+        """After a respawn the new worker has no connections while the others have too many.
+
+        Idle ones move now; under load there may be none, so others follow when they are between two requests.
+        """
+        excess = min(self._surplus(), MOVED_AT_ONCE)
+        idle = list(itertools.islice(self._idle_connections(), excess))
+        for connection in idle:
+            if not self.pass_on(connection):
+                break
+        self._shed(excess - len(idle), self._pass_on_surplus)
+
+    def _pass_on_surplus(self, connection: Detachable) -> None:
+        if self._surplus():  # still
+            self.pass_on(connection)
+
+    def _surplus(self) -> int:
+        return surplus(self._live_counts(), self._region.connections[self._seat])
 
     def _live_counts(self) -> list[int]:
         targets = self._region.targets(self._seat, self._clock_ns(), STALE_AFTER_NS)

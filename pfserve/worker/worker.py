@@ -138,6 +138,7 @@ class Worker:
             listeners=duty.listeners,
             protocol_factory=self._service.protocol,
             idle_connections=self._service.idle_connections,
+            shed=self._service.shed,
             max_connections=connection_limit(config.max_connections, descriptors_left(), self._private_streams()),
             tls=duty.tls,
         )

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 
@@ -101,6 +102,20 @@ def test_pipelined_requests_are_given_away_between_two_of_them() -> None:
         assert (len(giver.executor.asked), len(taker.executor.asked)) == (1, 3)
 
 
+def test_a_busy_connection_that_is_one_too_many_moves_between_two_requests() -> None:
+    with serving() as giver, serving() as taker, giver.connect() as wire, giver.connect() as other:
+        held = Held(giver)
+        wire.send(post("one") + post("two"))
+        held.eventually_inside(1)
+        giver.call(lambda: giver.service.shed(1, giving_to(taker)))
+        held.let_go()
+        assert wire.answer().json == {}
+        assert wire.answer().json == {"output": {"text": "two"}}
+        other.send(post("three"))
+        assert other.answer().status == 200
+        assert (len(giver.executor.asked), len(taker.executor.asked)) == (2, 1), "one only"
+
+
 def test_who_retires_serves_on_while_nobody_takes_over() -> None:
     with serving() as rig, rig.connect() as wire:
         eventually(lambda: rig.service.connections, within_s=WAIT_S, why="the connection is missing")
@@ -143,12 +158,16 @@ def adopt(taker: Rig, connection: socket.socket, received: bytes) -> None:
     taker.call(lambda: taker.loop.connect_accepted_socket(protocol, connection))
 
 
-def retire_to(giver: Rig, taker: Rig) -> Future[int]:
+def giving_to(taker: Rig) -> Callable[[Connection], None]:
     def give(connection: Connection) -> None:
         given = taken_away(connection)
         if given is not None:
             protocol = partial(taker.service.protocol, given[1])
             asyncio.run_coroutine_threadsafe(taker.loop.connect_accepted_socket(protocol, given[0]), taker.loop)
 
-    retiring = giver.service.retire(give, lambda: False, time.monotonic() + WAIT_S)
+    return give
+
+
+def retire_to(giver: Rig, taker: Rig) -> Future[int]:
+    retiring = giver.service.retire(giving_to(taker), lambda: False, time.monotonic() + WAIT_S)
     return asyncio.run_coroutine_threadsafe(retiring, giver.loop)

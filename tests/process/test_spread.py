@@ -82,6 +82,7 @@ class Worker:
             listeners=[self.town.listener],
             protocol_factory=lambda received: Words(self, received),
             idle_connections=lambda: self.connections,
+            shed=lambda number, give: None,
             max_connections=self.max_connections,
         )
         region.beats[self.seat] = time.monotonic_ns()

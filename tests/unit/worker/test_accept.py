@@ -227,6 +227,7 @@ class Scene(SimpleNamespace):
         self.inboxes = {seat: FakeInbox() for seat in (OWN, OTHER, THIRD)}
         self.inbox = self.inboxes[OWN]
         self.idle: list[Idle] = []
+        self.shed: list[tuple[int, Callable[[Idle], None]]] = []
         self.now_ns = 0
         self.acceptor = Acceptor(
             loop=self.loop,
@@ -236,6 +237,7 @@ class Scene(SimpleNamespace):
             listeners=[self.listener],
             protocol_factory=lambda received: received,
             idle_connections=lambda: iter(self.idle),
+            shed=lambda number, give: self.shed.append((number, give)),
             max_connections=4,
             clock_ns=lambda: self.now_ns,
         )
@@ -447,6 +449,24 @@ def test_balance_leaves_busy_connections(scene: Scene) -> None:
     scene.idle = [Idle(scene, busy=True), Idle(scene)]
     scene.acceptor.balance()
     assert scene.region.connections == [5, 6, 1]
+
+
+def test_what_is_not_idle_moves_when_it_is_between_two_requests(scene: Scene) -> None:
+    scene.region.connections = [6, 6, 0]
+    scene.idle = [Idle(scene)]
+    scene.acceptor.balance()
+    [(number, give)] = scene.shed
+    assert number == 1
+    late = Idle(scene)
+    give(late)
+    assert late.aborted
+    assert scene.region.connections == [4, 6, 2]
+    scene.region.connections = [4, 4, 4]  # others have closed theirs meanwhile
+    later = Idle(scene)
+    give(later)
+    assert not later.aborted
+    scene.acceptor.balance()
+    assert [number for number, _ in scene.shed] == [1, 0]
 
 
 def test_balance_is_bounded(scene: Scene) -> None:
