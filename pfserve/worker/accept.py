@@ -17,7 +17,6 @@ import errno
 import itertools
 import logging
 import os
-import resource
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,18 +25,17 @@ from ssl import SSLContext, SSLError
 from typing import Protocol
 
 from pfserve.region import Region
+from pfserve.worker.descriptors import has_descriptor
 from pfserve.worker.inbox import MOST_RECEIVED_BYTES, STALE_AFTER_NS, Inbox
 from pfserve.worker.tls import HANDSHAKE_S, SHUTDOWN_S
 
 BACKLOG = 2048  # the kernel lowers it to net.core.somaxconn
 PAUSE_S = 0.1  # without a descriptor left
-RESERVED_DESCRIPTORS = 128  # for the flow's own files and connections
 TAKEN_PER_WAKE_UP = 16
 MOVED_AT_ONCE = 200  # a move costs some 13 µs of the loop
 BALANCES_IN_VAIN = 3  # until a connection that was announced is given up
 COMPLAINT_EVERY_NS = 1_000_000_000
 
-_STDERR = 2
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _log = logging.getLogger(__name__)
@@ -64,34 +62,6 @@ class AcceptState(enum.Enum):
     PAUSED = "paused"  # inbox only: at its limit, or short of descriptors
     STOPPED = "stopped"  # inbox only, for good: draining or retiring
     CLOSED = "closed"
-
-
-def connection_limit(max_connections: int, descriptors: int, private_streams: int) -> int:
-    """How many connections a worker may hold that may open so many descriptors, ``private_streams`` of them for others.
-
-    Where those would leave little, connections get half of what there is.
-    """
-    left = descriptors - RESERVED_DESCRIPTORS
-    return max(1, min(max_connections, left - min(private_streams, left // 2)))
-
-
-def descriptors_left() -> int:
-    """How many more descriptors this process may open."""
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # never unlimited: the kernel bounds it
-    try:
-        opened = len(os.listdir("/proc/self/fd")) - 1  # that of the folder
-    except OSError:  # no /proc; numbers are given from the lowest one, and few have been given back
-        opened = os.dup(_STDERR)
-        os.close(opened)
-    return allowed - opened
-
-
-def _has_descriptor() -> bool:
-    try:
-        os.close(os.dup(_STDERR))
-    except OSError:
-        return False
-    return True
 
 
 def surplus(counts: Sequence[int], own: int) -> int:
@@ -173,7 +143,7 @@ class Acceptor:
     def balance(self) -> None:
         """Give idle connections to the seats with the fewest where this one has too many. Call it once a second."""
         self._recount()
-        self._region.exhausted[self._seat] = not _has_descriptor()
+        self._region.exhausted[self._seat] = not has_descriptor()
         if self._state is AcceptState.PAUSED:
             self._resume()
         if self._state in (AcceptState.OPEN, AcceptState.PAUSED):
@@ -210,6 +180,7 @@ class Acceptor:
         """One connection per wake-up: the other workers, awake as well, accept the next ones."""
         if self._full():
             self._pause()
+            self._loop.call_later(PAUSE_S, self._resume)  # others may get room, or this generation serve
         elif connection := self._accept(listener):
             self._place(connection)
 
@@ -311,7 +282,13 @@ class Acceptor:
     # -- Pausing -----------------------------------------------------------------------------------
 
     def _full(self) -> bool:
-        return bool(self._region.connections[self._seat] >= self._max_connections)
+        """Whether nobody has room: a generation that gets ready passes on all that it accepts, and has room itself."""
+        region = self._region
+        if region.connections[self._seat] >= self._max_connections:
+            return True
+        if region.generations[self._seat] == region.serving_generation:
+            return False
+        return min(self._live_counts(), default=0) >= self._max_connections
 
     def _open(self) -> None:
         self._state = AcceptState.OPEN

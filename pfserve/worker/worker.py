@@ -31,8 +31,9 @@ from pfserve.telemetry.model_calls import ModelCallCounter
 from pfserve.telemetry.vitals import Vitals
 from pfserve.values.ambient import MODEL_CALLS
 from pfserve.web import Limits, PrivateService, Relay, Service, Settings
-from pfserve.worker.accept import Acceptor, connection_limit, descriptors_left
+from pfserve.worker.accept import Acceptor
 from pfserve.worker.beat import Beat
+from pfserve.worker.descriptors import connection_limit, descriptors_left
 from pfserve.worker.dispatch import Dispatch
 from pfserve.worker.duty import Duty
 from pfserve.worker.messages import Drain, Ready, Replace, Retire, TryAgain

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import resource
-import socket
 from collections import deque
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -16,11 +15,8 @@ from pfserve.worker.accept import (
     COMPLAINT_EVERY_NS,
     MOVED_AT_ONCE,
     PAUSE_S,
-    RESERVED_DESCRIPTORS,
     TAKEN_PER_WAKE_UP,
     Acceptor,
-    connection_limit,
-    descriptors_left,
     surplus,
 )
 from pfserve.worker.inbox import MOST_RECEIVED_BYTES, Letter
@@ -61,24 +57,6 @@ def test_giving_all_at_once_ends_within_one_after_a_few_rounds(counts: list[int]
                 counts[counts.index(min(counts))] += 1
     assert max(counts) - min(counts) <= 1
     assert sum(counts) == total
-
-
-def test_connection_limit_leaves_descriptors_for_the_flow() -> None:
-    assert connection_limit(10_000, 1_048_576, private_streams=0) == 10_000
-    assert connection_limit(10_000, 1_024, private_streams=0) == 1_024 - RESERVED_DESCRIPTORS
-    assert connection_limit(10_000, 10, private_streams=0) == 1
-
-
-def test_connection_limit_leaves_descriptors_for_requests_of_other_workers() -> None:
-    assert connection_limit(10_000, 1_048_576, private_streams=2_000) == 10_000
-    assert connection_limit(10_000, 1_024, private_streams=56) == 1_024 - RESERVED_DESCRIPTORS - 56
-    assert connection_limit(10_000, 1_024, private_streams=2_000) == (1_024 - RESERVED_DESCRIPTORS) // 2
-
-
-def test_descriptors_that_are_open_are_not_left() -> None:
-    left = descriptors_left()
-    with socket.socket(), socket.socket():
-        assert descriptors_left() == left - 2
 
 
 class FakeSocket:
@@ -135,6 +113,8 @@ class FakeRegion:
         self.live = [OWN, OTHER, THIRD]
         self.draining = False
         self.exhausted = [0, 0, 0]
+        self.generations = [1, 1, 1]
+        self.serving_generation = 1
 
     def targets(self, own_seat: int, now_ns: int, stale_after_ns: int) -> list[int]:
         return self.live
@@ -344,6 +324,20 @@ def test_at_its_limit_a_worker_leaves_the_backlog_alone_until_one_closes(scene: 
 
     scene.acceptor.connection_lost()
     assert scene.accepting()
+
+
+def test_a_worker_that_gets_ready_accepts_nothing_for_others_at_their_limit(scene: Scene) -> None:
+    scene.region.generations[OWN] = 2
+    scene.region.live = [OTHER, THIRD]
+    scene.region.connections = [0, 4, 4]
+    scene.arrive()
+    scene.loop.wake(scene.listener)
+    assert not scene.accepting()
+    assert len(scene.listener.queue) == 1
+
+    scene.region.serving_generation, scene.region.live = 2, [OWN]
+    scene.loop.ring()
+    assert scene.accepting(), "now it serves itself"
 
 
 def test_a_count_lowered_by_another_is_seen_within_a_second(scene: Scene) -> None:
