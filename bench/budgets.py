@@ -55,6 +55,7 @@ _MIXED = "20 ms blocking, 1 s stub model, 1 ms blocking; 2x1, C=200, 100 clients
 _MODEL = "one model node, 2 workers, 16 connections, stub model without latency"
 _OWN = "1 generator process and the recorder, by their CPU time; null server; 64 users, Poisson"
 _BACK = "the worst of 12 settings of three flows, forecasts written before they are measured"
+_GRID = "medians of 5 in turn; or the end of its 95 % interval, over the same"
 _STREAMS = "200 streams of 50 tokens/s, 2 workers; stub and readers on the same machine"
 _QUEUE = "100 ms blocking, Poisson arrivals over 64 connections; the worst of 4x2, 2x4 and 8x1"
 _FLOOD = "Poisson arrivals at twice the peak; 2 workers, C=64, 100 ms {}"
@@ -139,6 +140,8 @@ BUDGETS = (
     Budget("P15.time", "5 MB picture / bare aiohttp handler", "p50, 1 worker, 1 connection", Sense.AT_MOST, 1.3, "x"),
     Budget("B1.rate", "our load generator: requests of one core", _OWN, Sense.AT_LEAST, 40_000, "/s"),
     Budget("B1.quiet", "our load generator: at 2,000 requests/s", _OWN, Sense.AT_MOST, 0.2, "cores"),
+    Budget("B2.goodput", "tune: goodput / 0.95 of the best of a grid of 30", _GRID, Sense.AT_LEAST, 1, "x"),
+    Budget("B2.trials", "tune: its trials / those of the grid", "its look at the flow is one", Sense.AT_MOST, 20, "%"),
     Budget("B3.rate", "capacity: error of the rate at the promise", _BACK, Sense.AT_MOST, 10, "%"),
     Budget("B3.p95", "capacity: error of the p95, kept and flooded", _BACK, Sense.AT_MOST, 10, "%"),
     Budget("B3.refusal", "capacity: error of refusals / 10 % or a point", _BACK, Sense.AT_MOST, 1, "x"),

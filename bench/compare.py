@@ -11,6 +11,7 @@ from .backtest import back_test
 from .budgets import BUDGETS
 from .chains import chains
 from .coldstart import cold_start
+from .exhaustive import exhaustive
 from .memory import memory
 from .overload import overload
 from .own import own
@@ -41,6 +42,7 @@ MEASURES: dict[str, Callable[[Settings, Say], Part]] = {
     "P14": mixed,
     "P15": picture,
     "B1": own,
+    "B2": exhaustive,
     "B3": back_test,
 }
 

@@ -1,4 +1,4 @@
-"""Worked examples: three flows, each loaded, reported and planned for; ``python -m bench.worked``.
+"""Worked examples: three flows, each loaded, reported, planned for and tuned; ``python -m bench.worked``.
 
 What is written is small and names no machine: no records, no paths.
 """
@@ -6,7 +6,10 @@ What is written is small and names no machine: no records, no paths.
 from __future__ import annotations
 
 import datetime
+import functools
+import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -22,7 +25,7 @@ from .capacity.records import from_records
 from .capacity.slo import Slo, reach
 from .capacity_command import as_json
 from .recorder import read
-from .report import html, markdown, plans, trials
+from .report import html, markdown, plans, trials, tuning
 from .report_command import json
 from .schedule import Open, Segment, Spacing, Span
 from .schedule import Shape as Rates
@@ -30,12 +33,18 @@ from .server import Server
 from .systems import pfserve
 from .throughput import BODY
 from .trial import Summary, Trial, run, summarise
+from .tuner import Goal, Limit, Space
+from .tuning import Question as Asked
+from .tuning import Tuning, tune
+from .tuning.measure import Site
 from .upstream import connections_option, stub_model
 
 SHARES = (0.5, 0.8, 0.95, 1.1)  # of what the forecast says an instance takes
 WARM_UP_S = 2.0
 MACHINES = ("Standard_D2as_v4", "Standard_D4as_v4", "Standard_D8as_v4", "Standard_F4s_v2", "Standard_E4s_v3")
 RATE_PER_S = 300.0
+TRIALS = 8
+TRIAL_LOAD_S = 2.0
 
 Named = list[tuple[str, Summary]]
 
@@ -45,21 +54,38 @@ Named = list[tuple[str, Summary]]
 @click.option("--seconds", default=30.0, show_default=True, type=click.FloatRange(1), help="Of each trial.")
 @click.option("--only", type=click.Choice([flow.name for flow in FLOWS]), multiple=True, help="[default: all]")
 def worked(out: Path, seconds: float, only: tuple[str, ...]) -> None:
-    """Load three flows at several rates, plan for 300 requests/s, and write both as pages into OUT."""
+    """Load three flows at several rates, plan for 300 requests/s, tune each, and write all of it as pages into OUT."""
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
         with stub_model(home, MODEL_MS):
             for flow in FLOWS:
                 if flow.name in (only or [each.name for each in FLOWS]):
-                    named, answer = _example(flow, home, seconds)
-                    _write(out / flow.name.replace("/", "").replace(" ", "-").lower(), named, answer)
+                    folder, written = out / flow.name.replace("/", "").replace(" ", "-").lower(), flow.write(home)
+                    named, answer = _example(flow, written, home, seconds)
+                    _write(folder, named, answer)
                     click.echo("\n".join([flow.name, *page.summary(answer)]))
+                    found = tuning.document(_tuned(flow, written, home, answer.question.slo))
+                    _keep(folder, {"tuning.html": html.page(found), "tuning.md": markdown.page(found)})
+                    click.echo("\n".join(found.summary))
 
 
-def _example(flow: Flow, home: Path, seconds: float) -> tuple[Named, Plan]:
+def _tuned(flow: Flow, written: Path, home: Path, slo: Slo) -> Tuning:
+    """What of this machine a few trials bring, under the promise that the plan is for."""
+    goal = Goal((Limit(f"{slo.percent:g}", slo.limit_s),), slo.refusals)
+    cores = len(os.sched_getaffinity(0))
+    told = Asked(flow.name, goal, Space.of(cores), TRIALS, (), "", TRIAL_LOAD_S, 0)
+    place = home / f"tuning-{written.name}"
+    site = Site(written, connections_option(home), (BODY,), cores, TRIAL_LOAD_S, 0, place)
+    found = tune(told, site, functools.partial(click.echo, err=True))
+    if found.verdict is None:
+        raise click.Abort
+    return found
+
+
+def _example(flow: Flow, written: Path, home: Path, seconds: float) -> tuple[Named, Plan]:
     workers, threads, places = flow.shapes[-1]
     more = "--threads", str(threads), *connections_option(home)
-    with Server(pfserve(flow.write(home), workers, places, *more)) as server:
+    with Server(pfserve(written, workers, places, *more)) as server:
         server.wait_ready()
         calm = _load(server, flow.calm_per_s, max(CALM_S, seconds), home)
         question = _question(flow, server, calm)
@@ -108,7 +134,6 @@ def anonymous(summary: Summary) -> Summary:
 
 
 def _write(folder: Path, named: Named, answer: Plan) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     told = trials.document(named)
     pages = {
         "report.html": html.page(told),
@@ -118,6 +143,11 @@ def _write(folder: Path, named: Named, answer: Plan) -> None:
         "plan.md": page.markdown(answer),
         "plan.json": as_json(answer),
     }
+    _keep(folder, pages)
+
+
+def _keep(folder: Path, pages: Mapping[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
         (folder / name).write_text(text, encoding="utf-8")
 

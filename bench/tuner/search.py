@@ -1,4 +1,7 @@
-"""The highest rate at which a goal is reached, by few loads: up or down until it is between two, then halving."""
+"""The highest rate at which a goal is reached, by few loads.
+
+Up or down in growing strides until it is between two, then halving.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-STEP = 1.5
-PRECISION = 1.05  # the lowest rate that missed over the highest that did not
+STEP = 1.25
+PRECISION = 1.06  # the lowest rate that missed over the highest that did not
 MOST_LOADS = 14
 
 
@@ -37,10 +40,10 @@ def next_rate(loads: Sequence[Load], first_per_s: float, least_per_s: float) -> 
         return None
     if low is None:
         assert high is not None
-        lower = high / STEP ** len(loads)  # in growing strides: far off is far off
+        lower = high / STEP ** len(loads)  # far off is far off
         return max(lower, least_per_s) if high > least_per_s else None
     if high is None:
-        return low * STEP if len(loads) < 3 else low * STEP**2
+        return low * STEP ** len(loads)
     return (low * high) ** 0.5 if high / low > PRECISION else None
 
 

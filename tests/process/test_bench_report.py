@@ -11,6 +11,7 @@ from bench.cli import main
 from bench.report import html
 from bench.report.document import Axes, Document, Heat, Line, Plot, Section, WhatIf
 from browser import CHROMIUM, open_page
+from tunings import tuning, verdict
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here")
 pytest.importorskip("matplotlib")
@@ -127,3 +128,16 @@ def test_a_plan_is_a_page_whose_sliders_begin_with_its_own_figures(tmp_path):
     assert told["words"].startswith("One instance takes ")
     assert told["before"]["taken"] == pytest.approx(100, rel=1e-3)
     assert told["after"]["refused"] > 0.5 > told["before"]["refused"]
+
+
+def test_a_tuning_is_a_page_with_the_chosen_cell_marked(tmp_path):
+    tuning(verdict()).save(tmp_path)
+    path = tmp_path / "tuning.html"
+    assert CliRunner().invoke(main, ["report", str(tmp_path), "-o", str(path)]).exit_code == 0
+    script = """
+      const cells = [...document.querySelectorAll("td")].filter(cell => cell.textContent.includes("★"));
+      return {chosen: cells.map(cell => cell.textContent.trim()), plots: document.querySelectorAll("svg").length};
+    """
+    seen = open_page(path.read_text(), script)
+    assert (seen["problems"], seen["asked"]) == ([], [])
+    assert seen["told"] == {"chosen": ["71 ★"], "plots": 2}
