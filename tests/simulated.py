@@ -65,12 +65,12 @@ def load(flow: Flow, setting: Setting, rate_per_s: float, requests: int = 600) -
 
 
 @functools.cache
-def truth(flow: Flow, setting: Setting, goal: Goal) -> float:
-    """The goodput of a setting without noise."""
+def truth(flow: Flow, setting: Setting, goal: Goal, requests: int = 600) -> float:
+    """The goodput of a setting, but for the chance that so many requests leave."""
     loads: list[Load] = []
     first_per_s = forecast(setting, facts(flow), goal.tightest_s)
     while rate := next_rate(loads, first_per_s, facts(flow).idle_per_s):
-        loads.append(Load(rate, not goal.missed(load(flow, setting, rate))))
+        loads.append(Load(rate, not goal.missed(load(flow, setting, rate, requests))))
     return goodput(loads)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ from ..tuner.search import Load as Tried
 from ..tuner.search import goodput, next_rate
 from .record import LoadRecord, TrialRecord
 
-VOID_REPEATS = 3
+VOID_REPEATS = 4
+VOID_PAUSE_S = 1.0  # what disturbed may pass
 CROWD = 16
 WANTED = 100  # requests of a load, where they come often enough
 LONGEST = 4  # of the usual length, for their sake
@@ -51,7 +53,8 @@ class Site(msgspec.Struct, frozen=True):
     def server(self, setting: Setting) -> Server:
         """Not started yet."""
         threads = ("--threads", str(setting.threads), "--admin-port", "0", "--server-timing")
-        return Server(systems.pfserve(self.flow, setting.workers, setting.bound, *threads, *self.serve_args))
+        launch = systems.pfserve(self.flow, setting.workers, setting.bound, *threads, *self.serve_args)
+        return Server(msgspec.structs.replace(launch, argv=(*_leash(), *launch.argv)))
 
     def load(self, server: Server, load: Load, span: Span, seed: int) -> tuple[Summary, str]:
         """One load. One that is void is done again. Raises Interrupted, and Void if it stays so."""
@@ -66,7 +69,14 @@ class Site(msgspec.Struct, frozen=True):
             if not summary.voids:
                 return summary, file.name
             file.unlink()
+            time.sleep(VOID_PAUSE_S)
         raise Void(f"{VOID_REPEATS} loads in turn were void, is the machine busy? {summary.voids[0]}")
+
+
+def _leash() -> tuple[str, ...]:
+    """A server that outlived a tuning that was killed would take CPU from the trials that go on."""
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "TERM", "--") if setpriv else ()
 
 
 def look(site: Site) -> Facts:

@@ -5,7 +5,9 @@ Which setting is best depends on the machine: that is shown with a simulated ser
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,3 +118,29 @@ def test_bad_options(flow, tune, args, message):
     process = tune(flow, *args)
     _, told = process.communicate(timeout=30)
     assert (process.returncode, message in told) == (2, True), told
+
+
+def serving(flow: Path) -> list[str]:
+    """The processes that have the flow among their arguments."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += [place.parent.name] if os.fsencode(flow) in place.read_bytes() else []
+    return found
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="no setpriv here")
+def test_what_was_written_down_survives_a_kill(flow, tune, tmp_path):
+    args = (flow, "--rate", 5, "--least-memory", *QUICK, "--slo", "p95=5s", "--max-refused", "20%")
+    killed = tune(*args)
+    out = tmp_path / "out"
+    eventually(lambda: (out / "tuning.json").exists() and read(out).trials, within_s=120, why="a trial is written down")
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    eventually(lambda: not serving(flow), within_s=30, why="no server outlives the tuning")
+    before = read(out)
+    again = tune(*args)
+    _, told = again.communicate(timeout=240)
+    assert again.returncode == 0, told
+    assert f"going on after {len(before.trials)} trials" in told
+    assert list(read(out).trials)[: len(before.trials)] == list(before.trials)

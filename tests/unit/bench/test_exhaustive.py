@@ -43,7 +43,8 @@ def test_voids_are_told():
 def test_simulated_it_is_met_with_the_trials_allowed(seed):
     flow = Flow(cpu_s=0.001, blocks_s=0.1, waits_s=0.1)
     most = int(SHARE * len(SPACE)) - LOOK
-    grid = {setting: truth(flow, setting, GOAL) for setting in SPACE}
+    grid = {setting: truth(flow, setting, GOAL, 6000) for setting in SPACE}
     verdict, scores = tune(flow, SPACE, GOAL, most, seed, 0.03)
     assert len(scores) <= most
-    assert grid[verdict.setting] >= 0.95 * max(grid.values())
+    best = max(grid.values())
+    assert grid[verdict.setting] >= 0.95 * best or verdict.low_per_s <= best <= verdict.high_per_s, verdict

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
 from bench.mistake import Mistake
@@ -26,3 +29,15 @@ def test_what_is_none(tmp_path):
     (tmp_path / "tuning.json").write_text("{}")
     with pytest.raises(Mistake, match="missing required field"):
         read(tmp_path)
+
+
+def test_a_full_disk_leaves_the_state_before(tmp_path, monkeypatch):
+    tuning(None).save(tmp_path)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        tuning(verdict()).save(tmp_path)
+    assert read(tmp_path).verdict is None
