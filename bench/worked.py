@@ -44,7 +44,7 @@ WARM_UP_S = 2.0
 MACHINES = ("Standard_D2as_v4", "Standard_D4as_v4", "Standard_D8as_v4", "Standard_F4s_v2", "Standard_E4s_v3")
 RATE_PER_S = 300.0
 TRIALS = 8
-TRIAL_LOAD_S = 2.0
+TRIAL_LOAD_S = 1.0
 
 Named = list[tuple[str, Summary]]
 
