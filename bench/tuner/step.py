@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from .goal import Goal
-from .interval import interval
+from .interval import interval, noise
 from .model import Facts, corrected
 from .setting import Setting, Space, documented
 
@@ -137,7 +137,9 @@ def _repeat(goal: Goal, seen: Seen, start: Setting) -> Step | Verdict:
     leader = order[0]
     if not any(score.reached for score in seen[leader]):
         return _verdict(goal, seen, start, Ending.UNREACHED)
-    bounds = {setting: interval([score.goodput_per_s for score in seen[setting]]) for setting in order}
+    samples = {setting: [score.goodput_per_s for score in seen[setting]] for setting in order}
+    spread = noise(samples.values())
+    bounds = {setting: interval(samples[setting], spread) for setting in order}
     rivals = [each for each in order[1:] if bounds[each][1] > bounds[leader][0]][: MOST_CONTENDERS - 1]
     if len(seen[leader]) >= 3 and not rivals:
         return _verdict(goal, seen, start, Ending.SEPARATED)

@@ -109,6 +109,7 @@ def scores(**figures):
         ({"b": [20.0], "a": [19.9]}, B),  # noise decides: in turn
         ({"b": [20.0, 20.1], "a": [19.9]}, A),
         ({"b": [20.0, 20.1, 20.05], "a": [19.9, 20.0, 19.95]}, Ending.COVERED),
+        ({"b": [20.0, 30.0, 20.0], "a": [16.0]}, A),  # so noisy that one trial of the other says little
         ({"b": [20, 26, 14, 20, 20], "a": [19, 13, 25, 19, 19]}, Ending.REPEATED),
         ({"b": [0, 0, 0], "a": [0]}, Ending.UNREACHED),
     ],
