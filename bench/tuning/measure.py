@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -76,7 +77,10 @@ class Site(msgspec.Struct, frozen=True):
 def _leash() -> tuple[str, ...]:
     """A server that outlived a tuning that was killed would take CPU from the trials that go on."""
     setpriv = shutil.which("setpriv")
-    return (setpriv, "--pdeathsig", "TERM", "--") if setpriv else ()
+    if not setpriv:
+        return ()
+    # Who died before it was tied to us is not heard of any more: then there is nothing to start.
+    return (setpriv, "--pdeathsig", "TERM", "--", "sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid()))
 
 
 def look(site: Site) -> Facts:
