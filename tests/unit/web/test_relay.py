@@ -18,6 +18,9 @@ from pfserve.web.relay import PrivateStream
 from pfserve.web.wire import Wire
 
 if TYPE_CHECKING:
+    from aiohttp import StreamReader
+    from aiohttp.http_parser import RawResponseMessage
+
     from pfserve.web.exchange import Exchange
 
 BEGUN = b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -53,10 +56,24 @@ def never() -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(3600, lambda: None)
 
 
+async def asking(stream: PrivateStream) -> asyncio.Future[tuple[RawResponseMessage, StreamReader]]:
+    """A request that is written, and waited for."""
+    asked = asyncio.ensure_future(stream.ask(b"request", never(), cast("Exchange", SimpleNamespace())))
+    await asyncio.sleep(0)
+    return asked
+
+
+async def runner(theirs: socket.socket) -> Wire:
+    """The other worker's end as it serves it."""
+    theirs.setblocking(False)
+    loop = asyncio.get_running_loop()
+    _, wire = await loop.create_unix_connection(lambda: Wire(loop, None), sock=theirs.dup())
+    return wire
+
+
 def test_a_request_that_has_begun_is_not_given_up_by_an_origin_that_reads_it_late() -> None:
     async def play(stream: PrivateStream, theirs: socket.socket) -> None:
-        asked = asyncio.ensure_future(stream.ask(b"request", never(), cast("Exchange", SimpleNamespace())))
-        await asyncio.sleep(0)
+        asked = await asking(stream)
         theirs.sendall(BEGUN)
         stream.give_up()  # as a loop does that was held up: timers come before what there is to read
         theirs.sendall(ANSWER)
@@ -68,12 +85,8 @@ def test_a_request_that_has_begun_is_not_given_up_by_an_origin_that_reads_it_lat
 
 def test_a_request_that_was_given_up_cannot_begin() -> None:
     async def play(stream: PrivateStream, theirs: socket.socket) -> None:
-        asked = asyncio.ensure_future(stream.ask(b"request", never(), cast("Exchange", SimpleNamespace())))
-        await asyncio.sleep(0)
-        theirs.setblocking(False)
-        _, wire = await asyncio.get_running_loop().create_unix_connection(
-            lambda: Wire(asyncio.get_running_loop(), None), sock=theirs.dup()
-        )
+        asked = await asking(stream)
+        wire = await runner(theirs)
         stream.give_up()
         assert wire.send_processing() is False, "the other worker must see that nobody waits"
         with pytest.raises(NotStarted):
@@ -86,8 +99,7 @@ def test_a_request_is_given_up_without_a_descriptor_left() -> None:
     """Else it would wait for the other worker until its deadline."""
 
     async def play(stream: PrivateStream, theirs: socket.socket) -> None:
-        asked = asyncio.ensure_future(stream.ask(b"request", never(), cast("Exchange", SimpleNamespace())))
-        await asyncio.sleep(0)
+        asked = await asking(stream)
         with no_descriptor_left():
             stream.give_up()
         with pytest.raises(NotStarted):
@@ -98,12 +110,8 @@ def test_a_request_is_given_up_without_a_descriptor_left() -> None:
 
 def test_a_request_that_is_waited_for_begins() -> None:
     async def play(stream: PrivateStream, theirs: socket.socket) -> None:
-        asked = asyncio.ensure_future(stream.ask(b"request", never(), cast("Exchange", SimpleNamespace())))
-        await asyncio.sleep(0)
-        theirs.setblocking(False)
-        _, wire = await asyncio.get_running_loop().create_unix_connection(
-            lambda: Wire(asyncio.get_running_loop(), None), sock=theirs.dup()
-        )
+        asked = await asking(stream)
+        wire = await runner(theirs)
         assert wire.send_processing()
         stream.give_up()
         theirs.sendall(ANSWER)
