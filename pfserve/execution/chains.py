@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from pfserve.errors import RequestError
 from pfserve.execution.calls import Call
 from pfserve.execution.failures import is_cancellation, node_failure
-from pfserve.execution.frame import Frame
+from pfserve.execution.frame import GIVEN_UP, Frame
 from pfserve.execution.prints import NODE, UNFINISHED, tell_unfinished
 from pfserve.plan import ABSENT, Step, StepKind
 
@@ -67,14 +67,17 @@ def loop_chain(steps: list[BoundStep]) -> LoopChain:
 def thread_chain(steps: list[BoundStep]) -> ThreadChain:
     """The chain as a plain function, to be run in a context of its own.
 
-    It raises only ``errors.RequestError``, whatever a step raises. A function that was not known to be async but gives
-    a coroutine (a partial, a decorator that hides it) gets an event loop of its own for it, as in promptflow
+    It raises only ``errors.RequestError``, whatever a step raises. Once the request is given up it begins no other
+    step, and just ends: nobody waits for what comes of it. A function that was not known to be async but gives a
+    coroutine (a partial, a decorator that hides it) gets an event loop of its own for it, as in promptflow
     (contract section 5.1).
     """
 
     def run(frame: Frame) -> None:
         try:
             for name, call, _, prints, result, wraps in steps:
+                if frame[GIVEN_UP]:
+                    return
                 if prints:
                     NODE.set(name)
                 try:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from pfserve.errors import UserError
 from pfserve.execution.fetch import Fetch, ImageFetcher
-from pfserve.execution.frame import Frame, frame_maker, output_reader, progress_reader
+from pfserve.execution.frame import GIVEN_UP, Frame, frame_maker, output_reader, progress_reader
 from pfserve.execution.graph import Graph
 from pfserve.execution.images import images_filler
 from pfserve.execution.lane import ThreadLane
@@ -69,8 +69,10 @@ class Executor:
             frame[self._streaming] = True
         try:
             await self._walk(frame)
-        except asyncio.CancelledError as cancelled:
-            cancelled.args = (self._read_progress(frame),)
+        except BaseException as problem:
+            frame[GIVEN_UP] = True
+            if isinstance(problem, asyncio.CancelledError):
+                problem.args = (self._read_progress(frame),)
             raise
         outputs = self._read_outputs(frame)
         for value in outputs.values():

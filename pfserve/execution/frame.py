@@ -13,6 +13,8 @@ from pfserve.values import BARE_NAME, Bare, Pending
 
 Frame: TypeAlias = list[object]
 UNSET = object()  # in a frame: the step has not finished
+GIVEN_UP = -1
+"""Where a frame says whether its request has ended: a thread that is left behind begins no other step of it."""
 FrameMaker: TypeAlias = "Callable[[Mapping[str, object]], Frame]"
 Reader: TypeAlias = Callable[[Frame], object]
 
@@ -29,6 +31,7 @@ def frame_maker(plan: Plan) -> FrameMaker:
     blank = plan.new_frame()
     for step in plan.steps:
         blank[step.result] = UNSET
+    blank.append(False)  # GIVEN_UP
     fresh = [(slot, copier) for slot, value in enumerate(blank) if (copier := _copier(value)) is not None]
     inputs = [(slot, spec.name, spec.convert) for slot, spec in enumerate(plan.inputs)]
     images = [(slot, spec.name, spec.images) for slot, spec in enumerate(plan.inputs) if spec.images is not None]

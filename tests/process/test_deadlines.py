@@ -72,6 +72,7 @@ def stream(what):
 ASYNC_STREAM = """\
 @tool
 async def last(one: str, two: str, what: str):
+    note(f"last began: {what}")
     return stream(what)
 
 async def stream(what):
@@ -155,10 +156,68 @@ def test_a_client_that_leaves_cancels_what_runs_and_what_would_follow(tmp_path: 
         assert not [note for note in notes(flow) if note == "last began: async"], "a step not started is never started"
 
 
+CHAIN = """\
+inputs:
+  what: {type: string}
+outputs:
+  answer: {type: string, reference: '${later.output}'}
+nodes:
+- {name: sooner, type: python, source: {type: code, path: sooner.py}, inputs: {what: '${inputs.what}'}}
+- {name: later, type: python, source: {type: code, path: later.py}, inputs: {what: '${sooner.output}'}}
+"""
+SOONER = """\
+@tool
+def sooner(what: str) -> str:
+    note(f"sooner began: {what}")
+    while what != "next" and not (HERE / "go").exists():
+        time.sleep(0.005)
+    return what
+"""
+LATER = """\
+@tool
+def later(what: str) -> str:
+    note(f"later began: {what}")
+    return what
+"""
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["the client leaves", "the deadline passes"])
+def test_a_blocking_step_that_goes_on_for_nobody_is_followed_by_no_other(tmp_path: Path, leaves: bool) -> None:
+    """Its thread cannot be stopped, but what would run after it on the same thread costs nothing."""
+    flow = tmp_path / "flow"
+    flow.mkdir()
+    (flow / "flow.dag.yaml").write_text(CHAIN)
+    (flow / "sooner.py").write_text(COMMON + SOONER)
+    (flow / "later.py").write_text(COMMON + LATER)
+    with serving(flow, "--workers=1", "--threads=1", "--request-timeout-ms=2000", "--expose-admin") as server:
+        client = Client(server.port)
+        client.send(request("gone"))
+        eventually(lambda: "sooner began: gone" in notes(flow), within_s=5, why="it should run")
+        if leaves:
+            client.close()
+            gone = b'pfserve_requests_total{route="score",class="gone"} 1\n'
+            eventually(lambda: gone in server.ask("GET", "/metrics").body, within_s=5, why="it should be seen to leave")
+        else:
+            assert client.answer() == 408
+            client.close()
+        (flow / "go").touch()
+        eventually(lambda: server.score({"what": "next"}).status == 200, within_s=5, why="the thread should be free")
+        assert [note for note in notes(flow) if note.startswith("later")] == ["later began: next"]
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
 @pytest.mark.parametrize("last", [LAST, ASYNC_STREAM], ids=["blocking", "async"])
-def test_a_client_that_leaves_its_stream_closes_the_generator(tmp_path: Path, last: str) -> None:
+def test_a_client_that_leaves_its_stream_closes_the_generator(tmp_path: Path, last: str, accept: str) -> None:
+    """Whether its items go out as they come or are to be joined to one answer."""
     flow = write(tmp_path / "flow", last)
     with serving(flow, "--workers", "1") as server:
+        if accept == "application/json":
+            client = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            client.sendall(request("stream", accept))
+            eventually(lambda: "last began: stream" in notes(flow), within_s=5, why="it should run")
+            client.close()
+            eventually(lambda: "closed: stream" in notes(flow), within_s=5, why="the generator should be closed")
+            return
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
             client.sendall(request("stream", "text/event-stream"))
             seen = b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 
 import pytest
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from pfserve.errors import RequestError, SystemFailure, UserError
 from pfserve.execution import Executor
 from pfserve.values.promptflow_errors import SystemErrorException, UserErrorException
-from unit.execution.handmade import At, Literal, at, given, node, plan_of, prompt
+from unit.execution.handmade import At, Literal, at, given, lane_of, node, plan_of, prompt
 
 
 async def same(value):
@@ -349,6 +350,52 @@ def test_cancelling_a_request_cancels_the_step_that_waits(executing):
         assert seen == ["cancelled"]
 
     executing(plan_of(node("n", wait)), main)
+
+
+def test_a_thread_that_is_left_behind_begins_no_other_step(on_loop):
+    began, hold, seen = threading.Event(), threading.Event(), []
+
+    def block():
+        began.set()
+        hold.wait(30)
+
+    async def main():
+        with lane_of(1) as lane:
+            nodes = node("a", block), node("b", lambda after: seen.append("b"), after=at("a"))
+            plan = plan_of(*nodes, chains=[["a", "b"]])
+            request = asyncio.create_task(Executor(plan, lane).run({}))
+            await asyncio.to_thread(began.wait, 30)
+            request.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await request
+            hold.set()
+            await lane.run(lambda: None)
+            assert seen == []
+
+    on_loop(main)
+
+
+def test_a_thread_begins_no_other_step_once_a_sibling_has_failed(on_loop):
+    began, hold, seen = threading.Event(), threading.Event(), []
+
+    def block():
+        began.set()
+        hold.wait(30)
+
+    async def fail():
+        await asyncio.to_thread(began.wait, 30)
+        raise ValueError("boom")
+
+    async def main():
+        with lane_of(1) as lane:
+            nodes = node("a", block), node("b", lambda after: seen.append("b"), after=at("a")), node("c", fail)
+            with pytest.raises(UserError, match="boom"):
+                await Executor(plan_of(*nodes, chains=[["a", "b"], ["c"]]), lane).run({})
+            hold.set()
+            await lane.run(lambda: None)
+            assert seen == []
+
+    on_loop(main)
 
 
 def test_a_deadline_around_a_request_works(executing):
