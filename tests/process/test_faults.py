@@ -22,6 +22,15 @@ def test_faults_cost_only_what_ran_in_the_killed_process() -> None:
     campaign("--seconds=20", "--seed=1", timeout_s=150)
 
 
+def test_over_tls_too() -> None:
+    campaign("--seconds=12", "--seed=3", "--tls", timeout_s=150)
+
+
 @pytest.mark.long
 def test_faults_for_ten_minutes() -> None:
     campaign("--long", "--seed=2", timeout_s=900)
+
+
+@pytest.mark.long
+def test_faults_for_ten_minutes_over_tls() -> None:
+    campaign("--long", "--seed=4", "--tls", timeout_s=900)

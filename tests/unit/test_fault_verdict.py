@@ -1,4 +1,4 @@
-"""The judge of the fault campaign can fail: fabricated histories, each with one thing wrong."""
+"""The judges of the fault campaign can fail: fabricated histories, each with one thing wrong."""
 
 from __future__ import annotations
 
@@ -6,68 +6,125 @@ from dataclasses import replace
 
 import pytest
 
-from process.faults.client import Request
+from process.faults.client import Request, judge_answer, judge_cut
+from process.faults.connection import Answer, Broken
 from process.faults.schedule import Event
+from process.faults.steps import Notes
 from process.faults.verdict import judge, numbers_disagree
 
-PORT = 40_000
-KILL = Event(10.0, "kill worker", (77,), {77: frozenset({PORT})}, 10.1)
-LOST = Request("r", "sync", opened_s=9.0, sent_s=9.9, port=PORT, ended_s=10.05, outcome="lost")
-STOPPED = Event(10.0, "stop worker", (), {77: frozenset({PORT})}, 11.0)
+END = "tcp:40000"
+KILL = Event(10.0, "kill worker", pids=(77,), held={77: frozenset({END})}, until_s=10.1)
+LOST = Request("r", "sync", 0, "TCP", opened_s=9.0, sent_s=9.9, end=END, ended_s=10.05, outcome="lost")
+ELSEWHERE = replace(LOST, end="unix:1")  # its connection was in a process that lives
+STOPPED = Event(10.0, "stop worker", held={77: frozenset({END})}, until_s=11.0)
+HELD, HANDED = "its connection was in a process that was killed", "handed over to a process that was killed"
+KILLED_BY_SERVER = "the server: it had stopped"
 
 
 @pytest.mark.parametrize(
-    ("request_", "event", "ran_in", "log", "cause"),
+    ("request_", "event", "ran", "begun", "log", "cause"),
     [
-        (LOST, KILL, {"r": 77}, "", "ran in a process that was killed (kill worker)"),
-        (LOST, KILL, {}, "", "it had not begun: its connection was in one that was killed (kill worker)"),
-        (
-            LOST, KILL, {"r": 78}, "",
-            "another process ran it, but its connection was in one that was killed (kill worker)",
-        ),
-        (
-            LOST, STOPPED, {}, "worker pid 77: killed",
-            "it had not begun: its connection was in one that was killed (by the server: it had stopped)",
-        ),
-        (
-            replace(LOST, port=1, told="502"), KILL, {}, "",
-            "taken up by another process that was killed before it ran it (kill worker)",
-        ),
+        (LOST, KILL, 77, 0, "", (HELD, "ran in it", "kill worker")),
+        (LOST, KILL, 0, 0, "", (HELD, "it had not begun", "kill worker")),
+        (LOST, KILL, 78, 78, "", (HELD, "another process ran it", "kill worker")),
+        (LOST, STOPPED, 0, 0, "worker pid 77: killed", (HELD, "it had not begun", KILLED_BY_SERVER)),
+        (replace(LOST, outcome="cut"), KILL, 77, 0, "", (HELD, "ran in it", "kill worker")),
+        (replace(ELSEWHERE, told="502"), KILL, 77, 77, "", (HANDED, "ran in it", "kill worker")),
+        (replace(ELSEWHERE, told="502"), KILL, 0, 77, "", (HANDED, "it had not begun", "kill worker")),
+        (replace(ELSEWHERE, outcome="cut"), KILL, 77, 77, "", (HANDED, "ran in it", "kill worker")),
     ],
-)  # fmt: skip
+)
 def test_what_is_lost_with_a_killed_process(
-    request_: Request, event: Event, ran_in: dict[str, int], log: str, cause: str
+    request_: Request, event: Event, ran: int, begun: int, log: str, cause: tuple[str, str, str]
 ) -> None:
-    verdict = judge([request_], [event], ran_in, log)
+    verdict = judge([request_], [event], Notes({"r": ran}, {"r": begun}), log)
     assert (verdict.violations, verdict.causes) == ([], {cause: 1})
 
 
 @pytest.mark.parametrize(
-    ("request_", "events", "said"),
+    ("request_", "events", "ran", "said"),
     [
-        (replace(LOST, outcome="wrong", told="a second answer: b'HTTP'"), [KILL], "a second answer"),
-        (replace(LOST, outcome="hung"), [KILL], "hung: "),
-        (replace(LOST, outcome="status 500"), [KILL], "status 500: "),
-        (LOST, [], "lost without a kill, ran in 78"),
-        (replace(LOST, port=PORT + 1), [KILL], "lost without a kill, ran in 78"),
-        (replace(LOST, port=PORT + 1, told="502", sent_s=20.0, ended_s=20.1), [KILL], "lost without a kill, ran in 78"),
-        (replace(LOST, opened_s=10.5, ended_s=10.6), [KILL], "lost without a kill, ran in 78"),
-        (replace(LOST, ended_s=9.0), [KILL], "lost without a kill, ran in 78"),
-        (LOST, [STOPPED], "lost without a kill, ran in 78"),
+        (replace(LOST, outcome="wrong", told="a second answer: b'HTTP'"), [KILL], 77, "a second answer"),
+        (replace(LOST, outcome="hung"), [KILL], 77, "hung: "),
+        (replace(LOST, outcome="status 500"), [KILL], 77, "status 500: "),
+        (LOST, [], 77, "lost without a kill"),
+        (ELSEWHERE, [KILL], 77, "lost without a kill or a word"),
+        (replace(ELSEWHERE, told="502"), [KILL], 78, "lost without a kill"),
+        (replace(ELSEWHERE, told="502", ended_s=5.0), [KILL], 77, "lost without a kill"),
+        (replace(ELSEWHERE, outcome="cut", ended_s=5.0), [KILL], 77, "lost without a kill"),
+        (replace(LOST, opened_s=10.5, ended_s=10.6), [KILL], 78, "lost without a kill"),
+        (replace(LOST, ended_s=9.0), [KILL], 78, "lost without a kill"),
+        (LOST, [STOPPED], 78, "lost without a kill"),
+        (replace(LOST, outcome="answered", pid=78), [], 77, "says otherwise"),
+        (replace(LOST, outcome="answered", pid=78), [], 0, "says otherwise"),
     ],
     ids=[
-        "double answer", "hang", "wrong status", "nobody killed", "a connection that the killed process did not have",
-        "502 and nobody killed then", "connected after the kill", "before the kill", "stopped, but it went on",
+        "double answer", "hang", "wrong status", "nobody killed", "handed over, and its client was not told",
+        "handed over to another one", "502 before the kill", "cut before the kill", "connected after the kill",
+        "before the kill", "stopped, but it went on", "ran elsewhere", "has not run",
     ],
 )  # fmt: skip
-def test_what_no_kill_explains_is_a_violation(request_: Request, events: list[Event], said: str) -> None:
-    (violation,) = judge([request_], events, {"r": 78}, log="").violations
+def test_what_no_kill_explains_is_a_violation(request_: Request, events: list[Event], ran: int, said: str) -> None:
+    notes = Notes({"r": ran}, {"r": ran})
+    (violation,) = judge([request_], events, notes, log="").violations
     assert said in violation
 
 
-def test_a_request_that_ran_in_a_process_killed_long_after_is_a_violation() -> None:
-    (violation,) = judge([replace(LOST, ended_s=5.0)], [KILL], {"r": 77}, log="").violations
-    assert "lost without a kill, ran in 77" in violation
+def test_what_ran_twice_is_a_violation_wherever() -> None:
+    notes = Notes()
+    for pid in ("77", "77"):
+        notes.add("ran", "r", pid)
+    assert judge([], [], notes, log="").violations == ["request r ran in process 77 and again in 77"]
+
+
+def events(*told: str) -> bytes:
+    return "".join(f'data: {{"sync": "{each}"}}\n\n' for each in told).encode()
+
+
+WHOLE = ("r 77 0", "r 77 1")
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome"),
+    [
+        (WHOLE, "answered"),
+        (WHOLE[:1], "wrong"),
+        (WHOLE[::-1], "wrong"),
+        ((*WHOLE, "r 77 1"), "wrong"),
+        ((*WHOLE, "r 77 2"), "wrong"),
+        (("r 77 0", "other 77 1"), "wrong"),
+        (("r 77 0", "r 78 1"), "wrong"),
+    ],
+)
+def test_a_stream_that_ended_is_whole_and_in_order(told: tuple[str, ...], outcome: str) -> None:
+    request = replace(LOST, events=2)
+    judge_answer(request, Answer(200, b'data: {"async": null}\n\n' + events(*told), is_stream=True, closes=False))
+    assert (request.outcome, request.pid) == (outcome, 77)
+
+
+@pytest.mark.parametrize(
+    ("received", "outcome"),
+    [
+        (b"", "lost"),
+        (b'data: {"async": null}\n\n', "lost"),
+        (events(*WHOLE[:1]), "cut"),
+        (events(*WHOLE)[:-3], "cut"),
+        (events(*WHOLE), "cut"),
+        (events(WHOLE[1]), "wrong"),
+        (events(WHOLE[0], WHOLE[0]), "wrong"),
+    ],
+)
+def test_a_stream_that_was_cut_is_a_beginning(received: bytes, outcome: str) -> None:
+    request = replace(LOST, events=2)
+    judge_cut(request, Broken("IncompleteReadError", received))
+    assert request.outcome == outcome
+
+
+def test_an_answer_is_no_stream_and_a_stream_no_answer() -> None:
+    for wanted in (0, 2):
+        request = replace(LOST, events=wanted)
+        judge_answer(request, Answer(200, b"", is_stream=not wanted, closes=False))
+        assert request.outcome == "wrong"
 
 
 @pytest.mark.parametrize(

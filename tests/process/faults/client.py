@@ -8,7 +8,12 @@ import random
 import time
 from dataclasses import dataclass, field
 
+from process.faults.connection import Address, Answer, Broken, Connection
+
 HANG_S = 20.0  # an answer that takes longer will never come: the flow's nodes take milliseconds
+STREAMED = 0.3  # this share of the requests
+MOST_EVENTS = 12  # of a stream
+IMPATIENT = 0.03  # this share of them is given up after as many milliseconds as an answer may take
 
 
 @dataclass
@@ -16,12 +21,16 @@ class Request:
     """One request and what became of it. Times are monotonic seconds."""
 
     id: str
-    kind: str  # "async" | "sync"
+    how: str  # "async" | "sync": the node that runs it
+    events: int  # of the stream that it asks for; 0: for one answer
+    over: str  # what kind of connection
     opened_s: float  # when its connection was made
     sent_s: float
-    port: int = 0  # of its connection's client end
+    patience_s: float = HANG_S
+    end: str = ""  # the client's, of its connection
     ended_s: float = 0.0
-    outcome: str = ""  # "answered" | "full" | "lost" | "hung" | "wrong" | "refused connection"
+    pid: int = 0  # of the process that says that it ran it
+    outcome: str = ""  # "answered" | "full" | "lost" | "cut" | "left" | "hung" | "wrong" | "refused" | a status
     told: str = ""
 
 
@@ -29,56 +38,11 @@ class Request:
 class Load:
     """All clients together."""
 
-    port: int
     requests: list[Request] = field(default_factory=list)
     stopping: bool = False
-    pids: set[int] = field(default_factory=set)  # of the workers that have answered
 
 
-class Broken(Exception):
-    """The connection ended before the answer did."""
-
-
-class Connection:
-    """One connection of a client."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-        self.opened_s = time.monotonic()
-        self.port = int(writer.get_extra_info("sockname")[1])
-
-    @classmethod
-    async def open(cls, port: int) -> Connection:
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
-
-    async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes, bool]:
-        """Status, body, and whether the server closes."""
-        head = (
-            f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        )
-        try:
-            self._writer.write(head.encode() + b"\r\n" + body)
-            status, headers = self._parse(await self._reader.readuntil(b"\r\n\r\n"))
-            answer = await self._reader.readexactly(int(headers["content-length"]))
-        except (OSError, asyncio.IncompleteReadError) as problem:
-            raise Broken(type(problem).__name__) from None
-        return status, answer, headers.get("connection") == "close"
-
-    def extra(self) -> bytes:
-        """What has come though nobody asked."""
-        return bytes(self._reader._buffer)  # type: ignore[attr-defined]
-
-    def close(self) -> None:
-        self._writer.transport.abort()
-
-    @staticmethod
-    def _parse(head: bytes) -> tuple[int, dict[str, str]]:
-        first, *lines = head.decode("latin-1").split("\r\n")
-        pairs = (line.partition(":") for line in lines if line)
-        return int(first.split()[1]), {name.lower(): value.strip() for name, _, value in pairs}
-
-
-async def client(load: Load, name: str, *, keeps: bool, seed: int) -> None:
+async def client(load: Load, name: str, address: Address, *, keeps: bool, seed: int) -> None:
     """Ask again and again until the load stops; ``keeps`` its connection for as long as the server does."""
     chance = random.Random(seed)
     connection: Connection | None = None
@@ -86,15 +50,14 @@ async def client(load: Load, name: str, *, keeps: bool, seed: int) -> None:
     while not load.stopping:
         await asyncio.sleep(chance.random() * 0.01)
         number += 1
-        request = Request(f"{name}-{number}", chance.choice(("async", "sync")), 0.0, time.monotonic())
+        events = chance.randint(1, MOST_EVENTS) if chance.random() < STREAMED else 0
+        how = chance.choice(("async", "sync"))
+        request = Request(f"{name}-{number}", how, events, address.kind, 0.0, time.monotonic())
+        if chance.random() < IMPATIENT:
+            request.patience_s = chance.random() * 0.03
         load.requests.append(request)
-        try:
-            connection = connection or await Connection.open(load.port)
-        except OSError as problem:
-            _end(request, "refused connection", str(problem))
-            continue
-        request.opened_s, request.port = connection.opened_s, connection.port
-        goes_on = await _ask(load, connection, request)
+        connection = connection or Connection(address)
+        goes_on = await _ask(connection, request)
         if not (keeps and goes_on):
             connection.close()
             connection = None
@@ -102,30 +65,73 @@ async def client(load: Load, name: str, *, keeps: bool, seed: int) -> None:
         connection.close()
 
 
-async def _ask(load: Load, connection: Connection, request: Request) -> bool:
-    body = json.dumps({"id": request.id, "how": request.kind}).encode()
+async def _ask(connection: Connection, request: Request) -> bool:
+    """Ask, and note what comes of it; whether the connection can be kept."""
     try:
-        async with asyncio.timeout(HANG_S):
-            status, answer, closes = await connection.ask("POST", "/score", body)
+        async with asyncio.timeout(request.patience_s):
+            answer = await _answer(connection, request)
     except TimeoutError:
-        _end(request, "hung")
-        return False
+        _end(request, "hung" if request.patience_s == HANG_S else "left")
     except Broken as problem:
-        _end(request, "lost", str(problem))
-        return False
-    await asyncio.sleep(0)
-    if connection.extra():
-        _end(request, "wrong", f"a second answer: {connection.extra()[:200]!r}")
-        return False
-    if status == 200:
-        id_, pid = json.loads(answer)[request.kind].split()
-        load.pids.add(int(pid))
-        _end(request, "answered" if id_ == request.id else "wrong", f"answered with {id_}")
-    elif status == 502 and b'"WorkerLost"' in answer:  # another worker ran it
-        _end(request, "lost", "502")
+        judge_cut(request, problem)
+    except OSError as problem:
+        _end(request, "refused", str(problem))
     else:
-        _end(request, "full" if status == 429 else f"status {status}", answer[:200].decode())
-    return not closes
+        await asyncio.sleep(0)
+        if connection.extra():
+            _end(request, "wrong", f"a second answer: {connection.extra()[:200]!r}")
+            return False
+        judge_answer(request, answer)
+        return not answer.closes
+    return False
+
+
+async def _answer(connection: Connection, request: Request) -> Answer:
+    try:
+        if not connection.end:
+            await connection.open()
+    finally:
+        request.opened_s, request.end = connection.opened_s, connection.end
+    body = json.dumps({"id": request.id, "how": request.how, "events": request.events}).encode()
+    headers = ["Content-Type: application/json", f"x-request-id: {request.id}"]
+    if request.events:
+        headers.append("Accept: text/event-stream")
+    return await connection.ask("POST", "/score", body, *headers)
+
+
+def judge_answer(request: Request, answer: Answer) -> None:
+    """Note what an answer is to its request."""
+    if answer.status == 502 and b'"WorkerLost"' in answer.body:  # another worker ran it
+        _end(request, "lost", "502")
+    elif answer.status != 200:
+        _end(request, "full" if answer.status == 429 else f"status {answer.status}", answer.body[:200].decode())
+    elif answer.is_stream != bool(request.events):
+        _end(request, "wrong", "a stream is no answer, and an answer no stream")
+    elif answer.is_stream:
+        numbers = _numbers(request, answer.body)
+        _end(request, "answered" if numbers == list(range(request.events)) else "wrong", f"events {numbers}")
+    else:
+        id_, pid = json.loads(answer.body)[request.how].split()
+        request.pid = int(pid)
+        _end(request, "answered" if id_ == request.id else "wrong", f"answered with {id_}")
+
+
+def judge_cut(request: Request, problem: Broken) -> None:
+    """Note what has come of an answer whose connection ended."""
+    numbers = _numbers(request, problem.received)
+    is_begin = numbers == list(range(len(numbers))) and len(numbers) <= request.events
+    outcome = "wrong" if not is_begin else "cut" if numbers else "lost"
+    _end(request, outcome, f"{problem}, after events {numbers}")
+
+
+def _numbers(request: Request, stream: bytes) -> list[int]:
+    """The numbers of the events that came whole; -1 for one that is another request's, or of another process."""
+    documents = [json.loads(event.removeprefix(b"data: ")) for event in stream.split(b"\n\n")[:-1]]
+    items = [document[request.how].split() for document in documents if document.get(request.how)]
+    if items:
+        request.pid = int(items[0][1])
+    mine = [request.id, str(request.pid)]
+    return [int(number) if told == mine else -1 for *told, number in items]
 
 
 def _end(request: Request, outcome: str, told: str = "") -> None:

@@ -8,6 +8,7 @@ FLOW = """\
 inputs:
   id: {type: string}
   how: {type: string}
+  events: {type: int, default: 0}
   wait: {type: double, default: 0.002}
 outputs:
   async: {type: string, reference: "${run_async.output}"}
@@ -16,12 +17,12 @@ nodes:
 - name: run_async
   type: python
   source: {type: code, path: run_async.py}
-  inputs: {id: "${inputs.id}", wait: "${inputs.wait}"}
+  inputs: {id: "${inputs.id}", events: "${inputs.events}", wait: "${inputs.wait}"}
   activate: {when: "${inputs.how}", is: async}
 - name: run_sync
   type: python
   source: {type: code, path: run_sync.py}
-  inputs: {id: "${inputs.id}", wait: "${inputs.wait}"}
+  inputs: {id: "${inputs.id}", events: "${inputs.events}", wait: "${inputs.wait}"}
   activate: {when: "${inputs.how}", is: sync}
 """
 
@@ -29,23 +30,33 @@ NODE = """\
 import asyncio, os, time
 from pathlib import Path
 from promptflow.core import tool
+from process.faults import steps
 
-NOTES = os.open(Path(__file__).parent / "notes", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+WATCH = steps.watch(Path(__file__).parent)
 
 @tool
-%sdef run(id: str, wait: float) -> str:
-    os.write(NOTES, f"{id} {os.getpid()}\\n".encode())
-    %s(wait)
-    return f"{id} {os.getpid()}"
+ASYNC def run(id: str, events: int, wait: float):
+    WATCH.note("ran", id)
+    AWAIT SLEEP(wait)
+    answer = f"{id} {os.getpid()}"
+    return stream(answer, events, wait) if events else answer
+
+ASYNC def stream(answer: str, events: int, wait: float):
+    for number in range(events):
+        yield f"{answer} {number}"
+        AWAIT SLEEP(wait)
 """
+
+SYNC = NODE.replace("ASYNC ", "").replace("AWAIT ", "").replace("SLEEP", "time.sleep")
 
 
 def write(folder: Path) -> None:
     """Write the flow."""
     folder.mkdir()
     (folder / "flow.dag.yaml").write_text(FLOW)
-    (folder / "run_async.py").write_text(NODE % ("async ", "await asyncio.sleep"))
-    (folder / "run_sync.py").write_text(NODE % ("", "time.sleep"))
+    on_loop = NODE.replace("ASYNC", "async").replace("AWAIT", "await").replace("SLEEP", "asyncio.sleep")
+    (folder / "run_async.py").write_text(on_loop)
+    (folder / "run_sync.py").write_text(SYNC)
 
 
 def break_it(folder: Path) -> None:
@@ -55,14 +66,4 @@ def break_it(folder: Path) -> None:
 
 def mend(folder: Path) -> None:
     """Make it good again."""
-    (folder / "run_sync.py").write_text(NODE % ("", "time.sleep"))
-
-
-def notes(folder: Path) -> dict[str, int]:
-    """In which process each request was run; a request that ran twice is an error."""
-    found: dict[str, int] = {}
-    for line in (folder / "notes").read_text().splitlines():
-        id_, pid = line.split()
-        if found.setdefault(id_, int(pid)) != int(pid):
-            raise AssertionError(f"request {id_} ran in process {found[id_]} and in {pid}")
-    return found
+    (folder / "run_sync.py").write_text(SYNC)

@@ -11,10 +11,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from process.faults import flow as flows
-from process.faults.server import Server, children, connected_ports
+from process.faults.kernel import children, connected_to, parent, state
+from process.faults.server import Server
+from process.faults.steps import STEPS, Trap
 
 LEADER_DEATHS_A_MINUTE = 4  # the sixth is a crash loop, by design
 WORKER_DEATHS_IN_30_S = 10
+CAUGHT_WITHIN_S = 2.0
+MISSED = -1  # the step of an event that nobody came by
+IN_A_HAND_OVER = " in a hand-over"
+
+WEIGHTS = {
+    "kill worker": 6,
+    "kill leader": 2,
+    "kill monitor": 2,
+    "stop worker": 3,
+    "stop worker until replaced": 1,
+    "stop leader": 1,
+    "stop monitor": 1,
+    "stop master": 1,
+    "reload": 2,
+    "reload a bad flow": 2,
+    "reload while one is stopped": 2,
+    f"kill worker{IN_A_HAND_OVER}": 5,
+    f"kill other worker{IN_A_HAND_OVER}": 4,
+    f"kill leader{IN_A_HAND_OVER}": 2,
+    f"stop worker{IN_A_HAND_OVER}": 3,
+    f"reload{IN_A_HAND_OVER}": 2,
+}
 
 Pids = tuple[int, ...]
 
@@ -23,14 +47,15 @@ Pids = tuple[int, ...]
 class Event:
     """One thing done. ``pids`` are the processes that it killed; ``until_s`` is when its effects on them were over.
 
-    ``held`` are the client ends of the connections that a process had when it was stopped for good, by its pid: the
+    ``held`` are the clients' ends of the connections that a process had when it was stopped for good, by its pid: the
     kernel's word, taken while the process could neither accept nor pass on.
     """
 
     at_s: float
     what: str
+    step: int | None = None  # of a hand-over, at which a worker was stopped
     pids: Pids = ()
-    held: dict[int, frozenset[int]] = field(default_factory=dict)
+    held: dict[int, frozenset[str]] = field(default_factory=dict)
     until_s: float = 0.0
     recovered_s: float = 0.0  # how long until all was as before
 
@@ -43,7 +68,8 @@ class Faults:
     flow: Path
     chance: random.Random
     events: list[Event] = field(default_factory=list)
-    _held: dict[int, frozenset[int]] = field(default_factory=dict)  # by those that are stopped now
+    _held: dict[int, frozenset[str]] = field(default_factory=dict)  # by those that are stopped now
+    _decks: dict[str, list[int]] = field(default_factory=dict)  # by event, the steps that are still to come
 
     async def run(self, duration_s: float) -> None:
         end_s = time.monotonic() + duration_s
@@ -54,31 +80,25 @@ class Faults:
             await self._recover(event)
 
     def _chosen(self) -> str:
-        weights = {
-            "kill worker": 8,
-            "kill leader": 2,
-            "kill monitor": 2,
-            "stop worker": 4,
-            "stop worker until replaced": 1,
-            "stop leader": 1,
-            "stop monitor": 1,
-            "stop master": 1,
-            "reload": 3,
-            "reload a bad flow": 2,
-        }
+        spared = set()
         if self._lately("kill leader", 60) >= LEADER_DEATHS_A_MINUTE:
-            del weights["kill leader"]
-        if self._lately("kill worker", 30) >= WORKER_DEATHS_IN_30_S:
-            del weights["kill worker"]
+            spared.add("leader")
+        if self._lately("kill worker", 30) + self._lately("kill other worker", 30) >= WORKER_DEATHS_IN_30_S:
+            spared.add("worker")
+        weights = {what: weight for what, weight in WEIGHTS.items()
+                   if not any(what.startswith((f"kill {who}", f"kill other {who}")) for who in spared)}  # fmt: skip
         return self.chance.choices(list(weights), list(weights.values()))[0]
 
     def _lately(self, what: str, window_s: float) -> int:
-        return sum(event.what == what and time.monotonic() - event.at_s < window_s for event in self.events)
+        return sum(event.what.startswith(what) and time.monotonic() - event.at_s < window_s for event in self.events)
 
     async def _one(self, what: str) -> Event:
         self._held = {}
         event = Event(time.monotonic(), what, held=self._held)
-        event.pids = await getattr(self, "_" + what.replace(" ", "_"))()
+        if what.endswith(IN_A_HAND_OVER):
+            event.pids = await self._in_a_hand_over(event)
+        else:
+            event.pids = await getattr(self, "_" + what.replace(" ", "_"))()
         event.until_s = time.monotonic()
         return event
 
@@ -118,6 +138,12 @@ class Faults:
         assert await self.server.reload() == 0, "a reload of a good flow failed"
         return ()
 
+    async def _reload_while_one_is_stopped(self) -> Pids:
+        victims = [self.server.master, self.server.leader(), *children(self.server.leader())]
+        stopped = asyncio.create_task(self._stop(victims, self.chance.uniform(0.1, 2.0)))
+        await self._reload()
+        return await stopped
+
     async def _reload_a_bad_flow(self) -> Pids:
         flows.break_it(self.flow)
         code = await self.server.reload()
@@ -125,10 +151,49 @@ class Faults:
         assert code == 1, "a reload of a broken flow was no failure"
         return ()
 
+    async def _in_a_hand_over(self, event: Event) -> Pids:
+        """Stop a worker between two steps of a hand-over; do something to it or to another, and let it go on."""
+        deck = self._decks.setdefault(event.what, [])
+        if not deck:
+            deck += self.chance.sample(range(len(STEPS)), len(STEPS))
+        step = deck.pop()
+        caught = await Trap(self.flow).catch(step, CAUGHT_WITHIN_S)
+        event.at_s, event.step = time.monotonic(), step if caught else MISSED
+        if event.what.startswith("reload") and not caught:
+            return await self._reload()
+        if not caught:
+            return ()
+        self._pause(caught)  # to see what it holds
+        what = event.what.removesuffix(IN_A_HAND_OVER).replace(" ", "_")
+        killed: Pids = await getattr(self, f"_{what}_beside")(caught)
+        if caught not in killed and not self._go_on(caught):
+            killed = (*killed, caught)
+        return killed
+
+    async def _kill_worker_beside(self, caught: int) -> Pids:
+        return self._kill(caught)
+
+    async def _kill_other_worker_beside(self, caught: int) -> Pids:
+        killed = [self._kill(worker) for worker in children(parent(caught)) if worker != caught][:1]
+        await asyncio.sleep(self.chance.uniform(0.0, 0.3))
+        return killed[0] if killed else ()
+
+    async def _kill_leader_beside(self, caught: int) -> Pids:
+        return await self._kill_leader() if parent(caught) == self.server.leader() else ()
+
+    async def _stop_worker_beside(self, caught: int) -> Pids:
+        await asyncio.sleep(self.chance.uniform(0.1, 1.5))
+        return ()
+
+    async def _reload_beside(self, caught: int) -> Pids:
+        return await self._reload()
+
     def _pause(self, pid: int) -> None:
         """Stop it, and see what it holds."""
         os.kill(pid, signal.SIGSTOP)
-        self._held[pid] = connected_ports(pid)
+        while state(pid) not in ("T", "Z", ""):
+            time.sleep(0.0002)
+        self._held[pid] = connected_to(pid)
 
     def _kill(self, pid: int) -> Pids:
         try:
@@ -145,11 +210,18 @@ class Faults:
             return ()
         try:
             self._pause(pid)
-            await asyncio.sleep(for_s)
+        except ProcessLookupError:  # it has gone by itself meanwhile
+            return ()
+        await asyncio.sleep(for_s)
+        return () if self._go_on(pid) else (pid,)
+
+    def _go_on(self, pid: int) -> bool:
+        """Let it go on; whether it is still there."""
+        try:
             os.kill(pid, signal.SIGCONT)
         except ProcessLookupError:
-            return (pid,)
-        return ()
+            return False
+        return True
 
     async def _recover(self, event: Event) -> None:
         """Wait until two workers of one generation serve, and a monitor watches them."""

@@ -7,30 +7,43 @@ import json
 import os
 import re
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from process.faults.client import Broken, Connection
+import trustme
+
+from process.faults.connection import Address, Broken, Connection
+from process.faults.kernel import children, state
 
 MARK = "PFSERVE_FAULT_CAMPAIGN"
 _ROOT = Path(__file__).parents[3]
+_PATH = os.pathsep.join(map(str, (_ROOT, _ROOT / "tests")))  # the flow under test uses our steps
 _PROGRAM = [sys.executable, "-c", "from pfserve.cli import main; main()"]
 
 
 class Server:
-    """A running server with two workers. ``mark`` is in the environment of every process below it."""
+    """A running server with two workers. ``mark`` is in the environment of every process below it.
 
-    def __init__(self, flow: Path, folder: Path, capacity: int, flags: tuple[str, ...] = ()) -> None:
+    It serves a port, with TLS where there are ``certificates``, and a Unix socket.
+    """
+
+    def __init__(self, flow: Path, folder: Path, capacity: int, certificates: Certificates | None = None) -> None:
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
         self.pidfile = folder / "pid"
         self._log = folder / "log"
-        self._environment = {**os.environ, "PYTHONPATH": str(_ROOT), MARK: self.mark, "XDG_RUNTIME_DIR": str(folder)}
-        self.admin_port = _free_port()
+        self._environment = {**os.environ, "PYTHONPATH": _PATH, MARK: self.mark, "XDG_RUNTIME_DIR": str(folder)}
+        self._certificates = certificates
+        self._socket = str(folder / "socket")
+        self.admin = Address(_free_port())
+        flags = certificates.flags() if certificates else ()
         command = [
-            *_PROGRAM, "serve", str(flow), "--port=0", f"--admin-port={self.admin_port}", "--workers=2", "--threads=1",
+            *_PROGRAM, "serve", str(flow), "--port=0", f"--uds={self._socket}", f"--admin-port={self.admin.place}",
+            "--workers=2", "--threads=1",
             f"--max-concurrent-requests={capacity}", "--stuck-after-s=3", f"--pidfile={self.pidfile}", *flags,
         ]  # fmt: skip
         with self._log.open("wb") as log:
@@ -41,12 +54,13 @@ class Server:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
-    async def ready(self) -> int:
-        """Wait until it serves; give the port."""
-        while not (found := re.search(r"serving on http://127\.0\.0\.1:(\d+)", self.log)):
+    async def ready(self) -> list[Address]:
+        """Wait until it serves; give its port and its Unix socket."""
+        while not (found := re.search(r"serving on https?://127\.0\.0\.1:(\d+)", self.log)):
             assert self.process.poll() is None, self.log
             await asyncio.sleep(0.05)
-        return int(found[1])
+        trust = self._certificates.trust() if self._certificates else None
+        return [Address(int(found[1]), trust), Address(self._socket)]
 
     def leader(self) -> int:
         """The leader that serves: the one with workers, the youngest of several; 0 for none."""
@@ -57,19 +71,18 @@ class Server:
         """The admin port's document. Asked again while the monitor is being replaced."""
         deadline_s = time.monotonic() + 20
         while True:
-            connection = None
+            connection = Connection(self.admin)
             try:
                 async with asyncio.timeout(5):
-                    connection = await Connection.open(self.admin_port)
-                    document: dict[str, Any] = json.loads((await connection.ask("GET", "/status"))[1])
+                    await connection.open()
+                    document: dict[str, Any] = json.loads((await connection.ask("GET", "/status")).body)
                     return document
             except (OSError, Broken, TimeoutError):
                 if time.monotonic() > deadline_s:
                     raise
                 await asyncio.sleep(0.02)
             finally:
-                if connection is not None:
-                    connection.close()
+                connection.close()
 
     async def reload(self) -> int:
         """``pfserve reload``; gives its exit code."""
@@ -90,7 +103,7 @@ class Server:
     def zombies(self) -> list[int]:
         """Dead children that nobody has reaped, below the master."""
         family = [self.master, *children(self.master)]
-        return [pid for parent in family for pid in children(parent) if _state(pid) == "Z"]
+        return [pid for parent in family for pid in children(parent) if state(pid) == "Z"]
 
     def clear_up(self) -> None:
         """Kill whatever is left."""
@@ -104,38 +117,30 @@ class Server:
             variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         except OSError:
             return False
-        return f"{MARK}={self.mark}".encode() in variables and _state(pid) != "Z"
+        return f"{MARK}={self.mark}".encode() in variables and state(pid) != "Z"
 
 
-def connected_ports(pid: int) -> frozenset[int]:
-    """The client ends of the connections that a process has: the ports of their peers on this machine."""
-    links = Path(f"/proc/{pid}/fd")
-    try:
-        held = {os.readlink(link) for link in links.iterdir()}
-    except OSError:  # it has gone
-        return frozenset()
-    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    return frozenset(int(row[2].partition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in held)
+class Certificates:
+    """A certificate for this machine, of an authority of our own."""
 
+    def __init__(self, folder: Path) -> None:
+        self._authority = trustme.CA()
+        self._file = folder / "certificate.pem"
+        issued = self._authority.issue_cert("127.0.0.1")
+        self._file.write_bytes(issued.private_key_pem.bytes() + issued.cert_chain_pems[0].bytes())
 
-def children(pid: int) -> list[int]:
-    """The children of a process, in the order of their birth."""
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
+    def flags(self) -> tuple[str, ...]:
+        """Those with which a server uses it."""
+        return (f"--tls-cert={self._file}",)
 
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
+    def trust(self) -> ssl.SSLContext:
+        """With which clients believe it."""
+        context = ssl.create_default_context()
+        self._authority.configure_trust(context)
+        return context
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from process.faults.client import Request
-from process.faults.schedule import Event
+from process.faults.schedule import MISSED, Event
+from process.faults.steps import STEPS, Notes
 
 SLACK_S = 0.25  # between the kill as we note it and its effect as a client notes it
 AFTERMATH_S = 3.0  # a client that was cut off hears of it within this
@@ -22,35 +23,42 @@ _KILLED_BY_SERVER = re.compile(r"process (\d+) has held the region's lock|worker
 class Verdict:
     """Failures by cause, and whatever should not have happened."""
 
-    causes: Counter[str] = field(default_factory=Counter)
+    causes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
 
 
-def judge(requests: list[Request], events: list[Event], ran_in: dict[str, int], log: str) -> Verdict:
+def judge(requests: list[Request], events: list[Event], notes: Notes, log: str) -> Verdict:
     """Prove of every lost request that it was lost with a killed process, or call it a violation.
 
-    Either the flow noted that it ran in that process, or the kernel said that the process had its connection, or the
-    server said that it had been taken up by a process that died (502), and one was killed at that time.
+    Either the kernel said that the process had its connection; or it had been handed over to the process, which has
+    noted that it began it, and the one that had its connection told the client (502), or cut its stream.
     """
-    verdict = Verdict()
-    killed = {int(found[1] or found[2]): "by the server: it had stopped" for found in _KILLED_BY_SERVER.finditer(log)}
+    verdict = Verdict(violations=list(notes.twice))
+    killed = {int(found[1] or found[2]): "the server: it had stopped" for found in _KILLED_BY_SERVER.finditer(log)}
     killed |= {pid: event.what for event in events for pid in event.pids if pid}
     killed_s = {pid: event.at_s for event in events for pid in event.pids}
+
+    def died_with(request: Request, pid: int) -> bool:
+        return pid in killed and request.ended_s >= killed_s.get(pid, 0.0) - SLACK_S
+
     for request in requests:
-        if request.outcome in ("answered", "full"):
+        pid, begun = notes.ran.get(request.id, 0), notes.begun.get(request.id, 0)
+        if request.pid and request.pid != pid:
+            verdict.violations.append(f"ran in {pid}, but says otherwise: {request}")
+        elif request.outcome in ("answered", "full", "left"):
             continue
-        pid = ran_in.get(request.id, 0)
-        if request.outcome != "lost":
+        elif request.outcome not in ("lost", "cut"):
             verdict.violations.append(f"{request.outcome}: {request}")
-        elif pid in killed and request.ended_s >= killed_s.get(pid, 0.0) - SLACK_S:
-            verdict.causes[f"ran in a process that was killed ({killed[pid]})"] += 1
         elif holder := _holder(request, events, killed):
-            what = "another process ran it, but its connection was" if pid else "it had not begun: its connection was"
-            verdict.causes[f"{what} in one that was killed ({killed[holder]})"] += 1
-        elif request.told == "502" and (event := _at_its_time(request, events)):
-            verdict.causes[f"taken up by another process that was killed before it ran it ({event.what})"] += 1
+            what = "ran in it" if holder == pid else "another process ran it" if pid else "it had not begun"
+            verdict.causes["its connection was in a process that was killed", what, killed[holder]] += 1
+        elif request.told == "502" and died_with(request, begun):
+            what = "ran in it" if begun == pid else "it had not begun"
+            verdict.causes["handed over to a process that was killed", what, killed[begun]] += 1
+        elif request.outcome == "cut" and died_with(request, pid):
+            verdict.causes["handed over to a process that was killed", "ran in it", killed[pid]] += 1
         else:
-            verdict.violations.append(f"lost without a kill, ran in {pid}: {request}")
+            verdict.violations.append(f"lost without a kill or a word, ran in {pid}, begun in {begun}: {request}")
     return verdict
 
 
@@ -58,18 +66,10 @@ def _holder(request: Request, events: list[Event], killed: dict[int, str]) -> in
     """The killed process that had the request's connection; 0 for none."""
     for event in events:
         if request.opened_s <= event.until_s + SLACK_S and _ends_with(event, request):
-            for pid, ports in event.held.items():
-                if pid in killed and request.port in ports:
+            for pid, ends in event.held.items():
+                if pid in killed and request.end in ends:
                     return pid
     return 0
-
-
-def _at_its_time(request: Request, events: list[Event]) -> Event | None:
-    """What killed a process while the request was under way."""
-    slack_s = SLACK_S
-    return next(
-        (e for e in events if e.pids and request.sent_s <= e.until_s + slack_s and _ends_with(e, request)), None
-    )
 
 
 def _ends_with(event: Event, request: Request) -> bool:
@@ -79,27 +79,34 @@ def _ends_with(event: Event, request: Request) -> bool:
 def numbers_disagree(status: dict[str, object], requests: list[Request], events: list[Event], late: int) -> list[str]:
     """Where the admin port's numbers cannot be what happened. ``late`` requests were asked outside of the load."""
     outcomes = Counter(request.outcome for request in requests)
-    kills = Counter(event.what for event in events if any(event.pids))
-    answered, lost = outcomes["answered"] + late, outcomes["lost"]
+    answered, lost = outcomes["answered"] + late, outcomes["lost"] + outcomes["cut"] + outcomes["left"]
     wrong = []
     served, refused = int(str(status["served"])), status["refused"]
     assert isinstance(refused, dict)
     if not answered <= served <= answered + lost:
-        wrong.append(f"{served} served, but clients had {answered} answers and lost {lost}")
+        wrong.append(f"{served} served, but clients had {answered} answers and {lost} were lost or left")
     if not outcomes["full"] <= sum(refused.values()) <= outcomes["full"] + lost:
-        wrong.append(f"{refused} refused, but clients were refused {outcomes['full']} times and lost {lost}")
+        wrong.append(
+            f"{refused} refused, but clients were refused {outcomes['full']} times and {lost} were lost or left"
+        )
     exits, monitor, reloads = status["worker_exits"], status["monitor"], status["reloads"]
     assert isinstance(exits, dict) and isinstance(monitor, dict) and isinstance(reloads, dict)
-    if status["leaders_lost"] != kills["kill leader"]:
-        wrong.append(f"{status['leaders_lost']} leaders lost, {kills['kill leader']} killed")
-    if monitor["lost"] != kills["kill monitor"]:
-        wrong.append(f"{monitor['lost']} monitors lost, {kills['kill monitor']} killed")
-    if exits["crashed"] < kills["kill worker"]:
-        wrong.append(f"{exits['crashed']} workers crashed, {kills['kill worker']} killed")
-    done = Counter(event.what for event in events)
-    if (reloads["ok"], reloads["failed"]) != (done["reload"], done["reload a bad flow"]):
-        wrong.append(f"{reloads} reloads, {done['reload']} good and {done['reload a bad flow']} bad ones asked for")
+    deaths = {who: _count(events, f"kill {who}") for who in ("leader", "monitor", "worker", "other worker")}
+    if status["leaders_lost"] != deaths["leader"]:
+        wrong.append(f"{status['leaders_lost']} leaders lost, {deaths['leader']} killed")
+    if monitor["lost"] != deaths["monitor"]:
+        wrong.append(f"{monitor['lost']} monitors lost, {deaths['monitor']} killed")
+    if exits["crashed"] < deaths["worker"] + deaths["other worker"]:
+        wrong.append(f"{exits['crashed']} workers crashed, killed were {deaths}")
+    bad = sum(event.what == "reload a bad flow" for event in events)
+    good = sum(event.what.startswith("reload") for event in events) - bad
+    if (reloads["ok"], reloads["failed"]) != (good, bad):
+        wrong.append(f"{reloads} reloads, {good} good and {bad} bad ones asked for")
     return wrong
+
+
+def _count(events: list[Event], killing: str) -> int:
+    return sum(event.what.startswith(killing) and any(event.pids) for event in events)
 
 
 def table(requests: list[Request], events: list[Event], verdict: Verdict, began_s: float, seed: int) -> str:
@@ -114,9 +121,31 @@ def table(requests: list[Request], events: list[Event], verdict: Verdict, began_
     for what, count in sorted(Counter(event.what for event in events).items()):
         took = [event.recovered_s for event in events if event.what == what]
         lines.append(f"| {what} | {count} | {median(took):.2f} s, {max(took):.2f} s |")
-    lines += ["", "| requests | |", "|---|---|", f"| asked | {len(requests)} |"]
-    lines += [f"| {outcome} | {count} |" for outcome, count in sorted(Counter(r.outcome for r in requests).items())]
-    lines += ["", "| lost because | |", "|---|---|"]
-    lines += [f"| {cause} | {count} |" for cause, count in sorted(verdict.causes.items())]
-    lines += [f"| none of these: a violation | {len(verdict.violations)} |"]
+    lines += ["", *_steps(events), "", *_requests(requests)]
+    lines += ["", "| lost or cut because | and | killed by | |", "|---|---|---|---|"]
+    lines += [f"| {' | '.join(cause)} | {count} |" for cause, count in sorted(verdict.causes.items())]
+    lines += [f"| none of these: a violation | | | {len(verdict.violations)} |"]
     return "\n".join(lines)
+
+
+def _steps(events: list[Event]) -> list[str]:
+    """What was done to workers that were stopped between two steps of a hand-over."""
+    kinds = sorted({event.what for event in events if event.step is not None})
+    lines = [f"| {' | '.join(['step', *kinds])} |", "|---" * (1 + len(kinds)) + "|"]
+    counts = Counter((event.step, event.what) for event in events)
+    for number, name in [*enumerate(step.name for step in STEPS), (MISSED, "nobody came by")]:
+        lines.append(f"| {name} | {' | '.join(str(counts[number, kind]) for kind in kinds)} |")
+    return lines
+
+
+def _requests(requests: list[Request]) -> list[str]:
+    """What became of them, by the kind of connection and of answer."""
+    kinds = sorted({(request.over, bool(request.events)) for request in requests})
+    names = [f"{over}{', streams' if streams else ''}" for over, streams in kinds]
+    lines = [f"| requests | {' | '.join(names)} |", "|---" * (1 + len(kinds)) + "|"]
+    counts = Counter((request.outcome, request.over, bool(request.events)) for request in requests)
+    for outcome in sorted({request.outcome for request in requests}):
+        lines.append(f"| {outcome} | {' | '.join(str(counts[outcome, *kind]) for kind in kinds)} |")
+    took_s = {kind: [r.ended_s - r.sent_s for r in requests if (r.over, bool(r.events)) == kind] for kind in kinds}
+    lines.append(f"| longest, in s | {' | '.join(f'{max(took_s[kind]):.1f}' for kind in kinds)} |")
+    return lines
