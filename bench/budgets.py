@@ -131,7 +131,8 @@ BUDGETS = (
         "P11.metrics", "async echo flow, metrics asked for / not", f"every second; {_LOADED}", Sense.AT_LEAST, 0.95, "x"
     ),
     Budget("P11.log", "async echo flow with access log / without", _LOADED, Sense.AT_LEAST, 0.85, "x"),
-    Budget("P12.scaling", "2 workers / 1 worker, CPU-bound flow", _COMPUTED, Sense.AT_LEAST, 1.9, "x"),
+    Budget("P12.scaling", "2 workers / 1 worker, counting in a loop", _COMPUTED, Sense.AT_LEAST, 1.9, "x"),
+    Budget("P12.documents", "2 workers / 1 worker, JSON out and in", _COMPUTED, Sense.AT_LEAST, 1.9, "x"),
     Budget("P13.connections", "upstream connections per worker and 1,000 calls", _MODEL, Sense.AT_MOST, 1, ""),
     Budget("P13.handshakes", "TLS handshakes per worker and 1,000 calls", _MODEL, Sense.AT_MOST, 1, ""),
     Budget("P13.cpu", "a model call, the request around it included", _MODEL, Sense.AT_MOST, 0.3, "ms"),

@@ -18,6 +18,8 @@ from promptflow.core import tool
 async def end(text: Image) -> str:
     return text[-8:].hex()
 """
+DOCUMENT = """DOCUMENT = [{"id": number, "name": f"name {number}", "tags": ["x", "y"]} for number in range(100)]
+"""
 RENDER = "{% if text %}{{text}}{% endif %}"  # the condition is there so that jinja2 must render
 MODEL_URL = "MODEL_URL"  # the variable that tells a flex flow where its model is
 PARALLEL_FLEX = f"""import asyncio
@@ -143,6 +145,13 @@ def computing(folder: Path, numbers: int) -> Path:
     """One blocking node that never waits: it adds the squares of so many numbers, in Python."""
     source = PASS_ON.format(define="def", wait=f"sum(number * number for number in range({numbers}))\n    ")
     return write(folder, {"compute.py": source}, in_line(["compute.py"]))
+
+
+def rewriting(folder: Path, times: int) -> Path:
+    """One blocking node that never waits: it writes a document as JSON and reads it again, so often."""
+    work = f"for _ in range({times}):\n        json.loads(json.dumps(DOCUMENT))\n    "
+    source = f"import json\n\n{DOCUMENT}\n{PASS_ON.format(define='def', wait=work)}"
+    return write(folder, {"rewrite.py": source}, in_line(["rewrite.py"]))
 
 
 def model(folder: Path) -> Path:

@@ -53,10 +53,18 @@ def null() -> Launch:
 
 def handwritten(kind: str, flow: Path, workers: int) -> Launch:
     """The hand-written server: ``kind`` is async or sync."""
-    program = Path(__file__).parent / "peers" / "handwritten.py"
     (template,) = flow.glob("*.jinja2")
-    argv = (sys.executable, str(program), kind, str(template), "{port}", str(workers))
-    return Launch(HANDWRITTEN, argv)
+    return _handwritten(kind, str(template), workers)
+
+
+def handwritten_computing(file: Path, function: str, output: str, workers: int) -> Launch:
+    """The hand-written server around the function of a blocking node."""
+    return _handwritten("compute", f"{file}:{function}:{output}", workers)
+
+
+def _handwritten(kind: str, source: str, workers: int) -> Launch:
+    program = Path(__file__).parent / "peers" / "handwritten.py"
+    return Launch(HANDWRITTEN, (sys.executable, str(program), kind, source, "{port}", str(workers)))
 
 
 def mosec(python: Path, flow: Path, workers: int) -> Launch:

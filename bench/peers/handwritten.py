@@ -1,9 +1,12 @@
 """What a competent engineer writes by hand instead of serving a flow: the ceiling that pfserve is measured against.
 
-    python handwritten.py async|sync TEMPLATE PORT WORKERS
+    python handwritten.py async|sync|compute SOURCE PORT WORKERS
 
 * ``async``: read, decode, render the flow's template, await an async echo, reply.
 * ``sync``: the same with a blocking echo, rendered and called on one thread per worker: one hop.
+* ``compute``: decode, call the function of the flow's node on one thread per worker, reply.
+
+SOURCE is the flow's template, or for ``compute`` FILE:FUNCTION:OUTPUT.
 
 The parent accepts and deals connections out in turn. That is no strawman: workers that share one listener, or have one
 each (SO_REUSEPORT), get an uneven share of a few long-lived connections, and then one of two cores idles.
@@ -14,9 +17,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import runpy
 import signal
 import socket
 import sys
+import types
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
@@ -41,8 +46,26 @@ def blocking_echo(text: str) -> str:
     return text.strip()
 
 
-def answering(kind: str, template_path: Path) -> Answer:
+def answering(kind: str, source: str) -> Answer:
     """The work of one request: from the bytes of the body to the bytes of the reply."""
+    return computing(*source.rsplit(":", 2)) if kind == "compute" else echoing(kind, Path(source))
+
+
+def computing(file: str, function: str, output: str) -> Answer:
+    """The work of one request of a flow with one blocking node."""
+    sys.modules["promptflow.core"] = types.SimpleNamespace(tool=lambda node: node)  # type: ignore[assignment]
+    node = runpy.run_path(file)[function]
+    pool = ThreadPoolExecutor(1)
+
+    async def answer(body: bytes) -> bytes:
+        inputs = orjson.loads(body)
+        return orjson.dumps({output: await asyncio.get_running_loop().run_in_executor(pool, lambda: node(**inputs))})
+
+    return answer
+
+
+def echoing(kind: str, template_path: Path) -> Answer:
+    """The work of one request of an echo flow."""
     environment = SandboxedEnvironment(trim_blocks=True, keep_trailing_newline=True)
     template = environment.from_string(template_path.read_text())
     pool = ThreadPoolExecutor(1)
@@ -98,10 +121,10 @@ def deal(listener: socket.socket, channels: list[socket.socket]) -> None:
             socket.send_fds(channel, [b"c"], [connection.fileno()])
 
 
-def main(kind: str, template: str, port: str, workers: str) -> None:
+def main(kind: str, source: str, port: str, workers: str) -> None:
     """Bind, fork the workers, deal until SIGTERM."""
     listener = socket.create_server(("127.0.0.1", int(port)), backlog=2048)
-    answer = answering(kind, Path(template))
+    answer = answering(kind, source)
     gc.collect()
     gc.freeze()
     channels: list[socket.socket] = []
