@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from pfserve.admission.retry import LEAST_S, MOST_S, next_end_s, retry_after_s
+from pfserve.admission.retry import LEAST_S, MOST_S, extrapolated_s, next_end_s, retry_after_s
 from pfserve.admission.window import ServedWindow
 from pfserve.region import Region
 
@@ -50,7 +50,8 @@ class Gate:
         count, microseconds = self._successes()
         self._counted = ServedWindow(now_s, count)
         self._took = ServedWindow(now_s, microseconds)
-        self._mean_s: float | None = None  # how long requests took lately
+        # How long requests took lately: until one has ended since, in the whole life of the instance.
+        self._mean_s: float | None = microseconds / count / 1e6 if count and microseconds > 0 else None
 
     def admit(self) -> bool:
         """Take a ticket, if the instance has one left."""
@@ -87,8 +88,11 @@ class Gate:
         """The number of requests inside the instance, about: without the lock."""
         return sum(self._tickets)
 
-    def tick(self, now_s: float) -> None:
-        """Note how much has been served, here and elsewhere. The worker's beat calls this once a second."""
+    def tick(self, now_s: float, ages_s: Sequence[float]) -> None:
+        """Note how much has been served, here and elsewhere, and tell the others when a request here should end.
+
+        The worker's beat calls this once a second. ``ages_s`` as for :meth:`retry_after_s`.
+        """
         self._region.served[self._seat] += self._left
         self._left = 0
         self._window.observe(now_s, sum(self._region.served))
@@ -96,32 +100,51 @@ class Gate:
         self._mean_s = self._mean_since(now_s, count, microseconds) or self._mean_s
         self._counted.observe(now_s, count)
         self._took.observe(now_s, microseconds)
+        self._tell_next_end(time.monotonic_ns(), ages_s)
 
     def retry_after_s(self, ages_s: Sequence[float]) -> float:
         """When a refused client should try again, in seconds from now.
 
-        That is when the first of all requests inside should end; each worker knows how old its own are, and tells the
-        others when it refuses somebody.
+        That is when the first of all running requests should end, of whatever generation; each worker knows how old its
+        own are, and tells the others.
 
         Args:
-            ages_s: how long this worker's requests have been inside, oldest first; the oldest ones will do.
+            ages_s: how long this worker's requests have been running, oldest first; the oldest ones will do. Those that
+                wait in the line are none of them.
         """
         now_ns = time.monotonic_ns()
         if self._mean_s is None:
             self._mean_s = self._mean_since(now_ns / _NS, *self._successes())
-        region = self._region
-        own_s = next_end_s(ages_s, self._mean_s)
-        region.next_ends[self._seat] = 0 if own_s is None else now_ns + int(own_s * _NS)
-        ends_ns = [end for end, held in zip(region.next_ends, self._tickets, strict=True) if held and end > now_ns]
-        if ends_ns:
-            return min(max((min(ends_ns) - now_ns) / _NS, LEAST_S), MOST_S)
-        served, over_s = self._window.since(now_ns / _NS, sum(region.served))
+        self._tell_next_end(now_ns, ages_s)
+        if ends_s := self._next_ends_s(now_ns):
+            return min(max(min(ends_s), LEAST_S), MOST_S)
+        served, over_s = self._window.since(now_ns / _NS, sum(self._region.served))
         return retry_after_s(self.inside(), self._capacity, served, over_s)
 
+    def _tell_next_end(self, now_ns: int, ages_s: Sequence[float]) -> None:
+        own_s = next_end_s(ages_s, self._mean_s)
+        self._region.next_ends[self._seat] = 0 if own_s is None else now_ns + int(own_s * _NS)
+
+    def _next_ends_s(self, now_ns: int) -> list[float]:
+        """How long until the next request of each worker should end, of those that have told."""
+        region = self._region
+        inside, waiting = max(self.inside(), 1), sum(len(line) for line in region.lines)
+        running = max(inside - waiting, 0) / inside  # of those inside
+        guesses = (
+            extrapolated_s((end_ns - now_ns) / _NS, held * running, self._mean_s)
+            for end_ns, held in zip(region.next_ends, self._tickets, strict=True)
+            if held and end_ns
+        )
+        return [guess for guess in guesses if guess is not None]
+
     def _successes(self) -> tuple[int, int]:
-        """How many requests the instance has answered with the flow's outputs, and for how many microseconds."""
+        """How many requests the instance has answered with the flow's outputs, and how many microseconds they ran.
+
+        What they waited in the line is not running.
+        """
         pages = self._region.ledger.pages
-        return sum(sum(page.buckets(_SUCCESS)) for page in pages), sum(page.microseconds(_SUCCESS) for page in pages)
+        took = sum(page.microseconds(_SUCCESS) - page.waited_microseconds for page in pages)
+        return sum(sum(page.buckets(_SUCCESS)) for page in pages), took
 
     def _mean_since(self, now_s: float, count: int, microseconds: int) -> float | None:
         number, _ = self._counted.since(now_s, count)

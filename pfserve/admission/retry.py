@@ -9,7 +9,7 @@ MOST_S = 60.0
 
 
 def next_end_s(ages_s: Sequence[float], mean_s: float | None) -> float | None:
-    """How long it should take until one of the requests ends that have been inside for so long; None without any.
+    """How long it should take until one of the requests ends that have been running for so long; None without any.
 
     A request should take as long as requests took lately. Of those that have taken longer it is not known how much
     longer they take: as long again as on average, each for itself. While nothing has ended yet, as long as they have
@@ -27,6 +27,25 @@ def next_end_s(ages_s: Sequence[float], mean_s: float | None) -> float | None:
     overdue = len(ages_s) - len(left_s)
     guesses = ([min(left_s)] if left_s else []) + ([mean_s / overdue] if overdue else [])
     return min(guesses)
+
+
+def extrapolated_s(told_s: float, running: float, mean_s: float | None) -> float | None:
+    """How long until a request of another worker ends that has told when one should; None if that says nothing.
+
+    What it told may be over. Then another request has come in the place of the one that ended, as the instance is full,
+    and ends come evenly.
+
+    Args:
+        told_s: until the end that it told of; below zero for one that is over.
+        running: how many requests it runs, about.
+        mean_s: how long requests took lately; None if none has ended.
+    """
+    if told_s > 0:
+        return told_s
+    if not mean_s:
+        return None
+    step_s = mean_s / max(running, 1.0)
+    return step_s - -told_s % step_s
 
 
 def retry_after_s(inside: int, capacity: int, served: int, over_s: float) -> float:

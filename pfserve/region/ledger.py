@@ -70,7 +70,8 @@ _MICROSECONDS = _SCORED + OUTCOMES * _WIDTH  # their durations, summed by outcom
 _OTHERS = _MICROSECONDS + OUTCOMES  # requests for other routes, by outcome
 _REFUSALS = _OTHERS + OUTCOMES
 _MODELS = _REFUSALS + len(Refusal)
-_DEPARTURES = _MODELS + len(ModelCount)  # from here on the seat's parent writes
+_WAITED = _MODELS + len(ModelCount)  # microseconds that successes waited in the line
+_DEPARTURES = _WAITED + 1  # from here on the seat's parent writes
 _STARTS = _DEPARTURES + len(Departure)
 _PAGE_WORDS = _STARTS + 1
 
@@ -78,11 +79,12 @@ _PAGE_WORDS = _STARTS + 1
 class Page:
     """The counts of one seat, over all processes it has had. Its worker writes, except what says otherwise."""
 
-    __slots__ = ("_took_s", "_words")
+    __slots__ = ("_took_s", "_waited_s", "_words")
 
     def __init__(self, words: memoryview | None = None) -> None:
         self._words = memoryview(bytearray(_PAGE_WORDS * _WORD)).cast("Q") if words is None else words
         self._took_s = [0.0] * OUTCOMES  # of this process, since the last flush
+        self._waited_s = 0.0  # as well
 
     # -- the worker writes
 
@@ -95,8 +97,14 @@ class Page:
         self._words[outcome * _WIDTH + bisect_left(BOUNDS_S, took_s)] += 1
         self._took_s[outcome] += took_s
 
+    def count_wait(self, waited_s: float) -> None:
+        """A request that is about to be counted as a success has waited in the line for so long."""
+        self._waited_s += waited_s
+
     def flush(self) -> None:
-        """Once a second: write how long the requests since the last time took together."""
+        """Once a second: write how long the requests since the last time took together, and waited."""
+        self._words[_WAITED] += int(self._waited_s * 1e6)
+        self._waited_s = self._waited_s * 1e6 % 1 / 1e6
         for outcome, took_s in enumerate(self._took_s):
             self._words[_MICROSECONDS + outcome] += int(took_s * 1e6)
             self._took_s[outcome] = took_s * 1e6 % 1 / 1e6
@@ -133,6 +141,11 @@ class Page:
     def microseconds(self, outcome: int) -> int:
         """How long those took together; up to a second behind the buckets."""
         return self._words[_MICROSECONDS + outcome]
+
+    @property
+    def waited_microseconds(self) -> int:
+        """How long successes had waited in the line together; up to a second behind, too."""
+        return self._words[_WAITED]
 
     def others(self, outcome: int) -> int:
         """Requests for other routes that ended so."""

@@ -45,7 +45,7 @@ class Exchange:
     """A request that is being served. Lives from its complete head to its reply, or to the loss of its client."""
 
     __slots__ = (
-        "_expired", "_stream", "arrived_s", "close", "connection", "headers", "message", "method", "payload",
+        "_expired", "_stream", "arrived_s", "began_s", "close", "connection", "headers", "message", "method", "payload",
         "request_id", "scored", "stage", "status", "task",
     )  # fmt: skip
 
@@ -58,7 +58,7 @@ class Exchange:
         self.headers = message.headers
         self.payload = payload
         self.request_id = request_id
-        self.arrived_s = now_s
+        self.arrived_s = self.began_s = now_s  # began: what it has waited in the line does not count as running
         self.close = message.should_close  # whether the connection ends with this exchange
         self.scored = False  # whether it is one for the flow
         self.stage = Stage.READING
@@ -71,6 +71,11 @@ class Exchange:
     def expired(self) -> bool:
         """Whether the deadline has passed: a cancellation is then ours, not the client's leaving."""
         return self._expired
+
+    def begin(self) -> None:
+        """Its turn has come: it runs from now on."""
+        self.stage = Stage.RUNNING
+        self.began_s = self.connection.service.clock()
 
     @property
     def expects_continue(self) -> bool:

@@ -42,7 +42,7 @@ class Gate(Protocol):
         """Give a ticket back."""
 
     def retry_after_s(self, ages_s: Sequence[float]) -> float:
-        """When a refused client should try again; ``ages_s`` are those of our requests inside, oldest first."""
+        """When a refused client should try again; ``ages_s`` are those of our running requests, oldest first."""
 
 
 class Slots(Protocol):

@@ -17,7 +17,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpResponseParser
 
 from pfserve.errors import NotStarted, WorkerLost
-from pfserve.web.exchange import Stage
 
 if TYPE_CHECKING:
     from aiohttp.http_parser import RawResponseMessage
@@ -210,7 +209,7 @@ class PrivateStream(BaseProtocol):
     def _take_up(self) -> None:
         self._started = True
         if self._exchange is not None:
-            self._exchange.stage = Stage.RUNNING
+            self._exchange.begin()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

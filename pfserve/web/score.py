@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pfserve.web.needs import Executor, Gate, Slots
     from pfserve.web.relay import Relay
 
+_OK = 200
 _JSON, _ANSWERING = Wanted.JSON, Stage.ANSWERING  # looking up a member of an enum takes its time
 
 
@@ -28,8 +29,8 @@ class Scoring:
 
     ``can_stream`` says whether an output of it can be a generator, ``returned`` whether the outputs are what one step
     returned, ``timed`` whether somebody wants to know when they were there, ``ages_s`` how long requests have been
-    inside; ``full_message`` is what a refused client reads. ``slots`` and ``relay`` are for a flow that needs a slot to
-    start.
+    running; ``count_wait`` is told how long one that succeeded had waited in the line; ``full_message`` is what a
+    refused client reads. ``slots`` and ``relay`` are for a flow that needs a slot to start.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Scoring:
         can_stream: bool,
         returned: bool,
         ages_s: Callable[[], list[float]],
+        count_wait: Callable[[float], None],
         full_message: str,
         message_format: str,
         literal_nan: bool = False,
@@ -58,6 +60,7 @@ class Scoring:
         self._encode = with_literal_nan(encode) if literal_nan else encode
         self._literal_nan = literal_nan
         self._ages_s = ages_s
+        self._count_wait = count_wait
         self._full_message = full_message
         self._message_format = message_format
         self._slots = slots
@@ -138,13 +141,18 @@ class Scoring:
             exchange.stage = Stage.WAITING
             away = await slots.turn(waiter)
             try:
+                answer: bytes | Reply | None
                 if away is None:
-                    exchange.stage = Stage.RUNNING
-                    return await self._run(exchange, values, wanted)
-                assert self._relay is not None
-                return await self._relay.run(exchange, content, away)
+                    exchange.begin()
+                    answer = await self._run(exchange, values, wanted)
+                else:
+                    assert self._relay is not None
+                    answer = await self._relay.run(exchange, content, away)
             except NotStarted:
                 continue
+            if not isinstance(answer, tuple) or answer[0] == _OK:  # which failures of another worker's are, too
+                self._count_wait(exchange.began_s - exchange.arrived_s)
+            return answer
 
     def _wanted(self, exchange: Exchange) -> Wanted:
         """What the client accepts. Refuses, before the flow runs, what certainly could not be answered after it."""

@@ -54,6 +54,7 @@ Expects = Callable[[], bool]
 _LOOK_AGAIN_S = 1.0
 _GIVE_AGAIN_S = 0.05
 _OLDEST = 64  # requests that are looked at to tell when one will end
+_RUNNING = (Stage.RUNNING, Stage.ANSWERING)
 _GIVEN_AT_ONCE = 200  # a move costs some 13 µs of the loop
 _CANCELLED_BY_ITSELF = "The flow's code cancelled the request that it was running for."
 
@@ -128,7 +129,8 @@ class Service:
             message_format=plan.message_format,
             literal_nan=settings.literal_nan,
             timed=settings.server_timing,
-            ages_s=self._ages_s,
+            ages_s=self.ages_s,
+            count_wait=self._page.count_wait,
             full_message=f"The instance is full: it holds {settings.capacity} requests, the most it admits at once "
             f"(set by {settings.capacity_origin}). Try again later.",
             slots=slots,
@@ -154,6 +156,14 @@ class Service:
         for connection in waiting:  # TLS: closed, but its client does not say goodbye
             if connection.state is State.CLOSED and connection.since_s + limits.linger_s < now_s and connection.is_sent:
                 connection.abort()
+
+    def ages_s(self) -> list[float]:
+        """How long the oldest requests have been running, longest first."""
+        self._page.flush()
+        now_s = self.clock()
+        oldest = (item for item in self._request_deadlines.oldest(_OLDEST) if isinstance(item, Exchange))
+        running = (one.began_s for one in oldest if one.scored and one.stage in _RUNNING)
+        return sorted((now_s - began_s for began_s in running), reverse=True)
 
     def idle_connections(self) -> list[Connection]:
         """Connections between two requests. Each may be given away: :meth:`Connection.to_move`."""
@@ -300,13 +310,6 @@ class Service:
         self._connection_closed(connection)
 
     # -- Routes that wait --------------------------------------------------------------------------
-
-    def _ages_s(self) -> list[float]:
-        """How long the oldest requests have been inside."""
-        self._page.flush()
-        now_s = self.clock()
-        oldest = (item for item in self._request_deadlines.oldest(_OLDEST) if isinstance(item, Exchange))
-        return [now_s - one.arrived_s for one in oldest if one.scored and one.stage is not Stage.READING]
 
     def _score(self, exchange: Exchange) -> None:
         exchange.scored = True

@@ -218,7 +218,7 @@ class Worker:
 
     def _tick(self) -> None:
         self._tell_of_waiters()
-        self._gate.tick(time.monotonic())
+        self._gate.tick(time.monotonic(), self._service.ages_s())
         self._service.tick()
         if self._private is not None:
             self._private.tick()

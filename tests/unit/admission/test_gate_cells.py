@@ -77,7 +77,7 @@ def test_retry_after_follows_what_the_instance_serves(monkeypatch: pytest.Monkey
         now_s = 50.0 + second
         region.served[1] += 1  # other workers
         region.served[2] += 1
-        gate.tick(now_s)
+        gate.tick(now_s, [])
     assert gate.retry_after_s([]) == pytest.approx(0.5)
 
 
@@ -93,13 +93,28 @@ def test_retry_after_is_when_the_first_of_all_requests_should_end(monkeypatch: p
     for _ in range(10):
         region.ledger.pages[1].count_scored(200, 2.0)
     region.ledger.pages[1].flush()
-    mine.tick(now_s)
-    other.tick(now_s)
+    mine.tick(now_s, [])
+    other.tick(now_s, [])
     assert mine.retry_after_s([0.5, 0.1]) == pytest.approx(1.5)
     assert other.retry_after_s([1.2, 0.1]) == pytest.approx(0.8)
     assert mine.retry_after_s([0.5, 0.1]) == pytest.approx(0.8), "the other one's ends first"
     now_s = 51.0
-    assert mine.retry_after_s([1.5, 1.1]) == pytest.approx(0.5), "what the other one said is over"
+    assert mine.retry_after_s([1.5, 1.1]) == pytest.approx(0.5), "what the other one said is over, its next one later"
+    other.tick(now_s, [1.9])
+    assert mine.retry_after_s([1.5, 1.1]) == pytest.approx(0.1), "it has told on its beat"
     other.release()
     other.release()
     assert mine.retry_after_s([1.6, 1.1]) == pytest.approx(0.4)
+
+
+def test_retry_after_counts_the_time_on_a_thread_not_in_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 50.0)
+    monkeypatch.setattr("time.monotonic_ns", lambda: int(50.0e9))
+    region = Region(capacity=1, seats=1)
+    for _ in range(10):
+        region.ledger.pages[0].count_wait(4.0)
+        region.ledger.pages[0].count_scored(200, 5.0)
+    region.ledger.pages[0].flush()
+    gate = Gate(region, 0)  # a new one: it knows what was before it
+    assert gate.admit()
+    assert gate.retry_after_s([0.25]) == pytest.approx(0.75)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pfserve.admission.retry import next_end_s, retry_after_s
+from pfserve.admission.retry import extrapolated_s, next_end_s, retry_after_s
 
 # inside, capacity, served, over_s -> seconds
 TABLE = {
@@ -38,3 +38,20 @@ def test_when_to_come_back(name: str) -> None:
 )
 def test_when_the_next_one_should_end(ages_s: list[float], mean_s: float | None, expected: float | None) -> None:
     assert next_end_s(ages_s, mean_s) == (None if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
+    ("told_s", "running", "mean_s", "expected"),
+    [
+        (0.3, 4, None, 0.3),
+        (-0.1, 4, None, None),
+        (-0.1, 1, 1.0, 0.9),
+        (-2.1, 1, 1.0, 0.9),  # two more have ended since
+        (-0.1, 4, 1.0, 0.15),
+        (-0.1, 0.2, 1.0, 0.9),  # most of those that it holds wait
+    ],
+)
+def test_when_that_of_another_worker_should_end(
+    told_s: float, running: float, mean_s: float | None, expected: float | None
+) -> None:
+    assert extrapolated_s(told_s, running, mean_s) == (None if expected is None else pytest.approx(expected))

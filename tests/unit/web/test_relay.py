@@ -58,7 +58,9 @@ def never() -> asyncio.TimerHandle:
 
 async def asking(stream: PrivateStream) -> asyncio.Future[tuple[RawResponseMessage, StreamReader]]:
     """A request that is written, and waited for."""
-    asked = asyncio.ensure_future(stream.ask(b"request", never(), cast("Exchange", SimpleNamespace())))
+    asked = asyncio.ensure_future(
+        stream.ask(b"request", never(), cast("Exchange", SimpleNamespace(begin=lambda: None)))
+    )
     await asyncio.sleep(0)
     return asked
 
