@@ -20,8 +20,11 @@ VENV = Path.home() / ".cache" / "pfserve-bench" / f"promptflow-{systems.PROMPTFL
 
 
 def command(line: str) -> Launch:
-    """Any command. Raises Mistake if it has no place for its port."""
-    argv = tuple(shlex.split(line))
+    """Any command. Raises Mistake if it is none, or has no place for its port."""
+    try:
+        argv = tuple(shlex.split(line))
+    except ValueError as problem:
+        raise Mistake(f"--command {line}: {problem}") from problem
     if not any("{port}" in part for part in argv):
         raise Mistake("--command must hold {port}, the port on which it is to listen")
     return Launch(argv[0], argv)

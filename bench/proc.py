@@ -18,6 +18,7 @@ class Stat(msgspec.Struct, frozen=True):
     parent: int
     cpu_s: float  # user and system, of the process and of the children it has waited for
     started: int  # clock ticks after boot
+    is_dead: bool = False  # nobody has waited for it yet
 
 
 def parse_stat(text: str) -> Stat:
@@ -25,7 +26,8 @@ def parse_stat(text: str) -> Stat:
     pid, _, rest = text.partition(" (")
     fields = rest.rpartition(") ")[2].split()
     ticks = sum(int(field) for field in fields[11:15])
-    return Stat(pid=int(pid), parent=int(fields[1]), cpu_s=ticks / TICKS_PER_S, started=int(fields[19]))
+    used_s, is_dead = ticks / TICKS_PER_S, fields[0] in "ZX"
+    return Stat(pid=int(pid), parent=int(fields[1]), cpu_s=used_s, started=int(fields[19]), is_dead=is_dead)
 
 
 def parse_pss_bytes(smaps_rollup: str) -> int:

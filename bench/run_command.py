@@ -29,19 +29,34 @@ _PAGES: dict[str, Callable[[Summary], str]] = {"text": page.text, "markdown": pa
 _FILE = click.Path(path_type=Path)
 
 
+class Unstarted(click.ClickException):
+    """Nothing could be measured; the message may be the server's own words."""
+
+    exit_code = 2
+
+
 class Length(click.ParamType[float]):
     """A length of time."""
 
     name = "TIME"
+
+    def __init__(self, *, may_be_none: bool = True) -> None:
+        self._may_be_none = may_be_none
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """In seconds."""
         if isinstance(value, float):
             return value
         try:
-            return seconds(str(value))
+            length_s = seconds(str(value))
         except Mistake as mistake:
             self.fail(str(mistake), param, ctx)
+        if not length_s and not self._may_be_none:
+            self.fail(f"{value!r} is no time at all", param, ctx)
+        return length_s
+
+
+SOME_TIME = Length(may_be_none=False)
 
 
 @click.command("run")
@@ -70,7 +85,9 @@ class Length(click.ParamType[float]):
 )
 @click.option("--think", default="0s", show_default=True, metavar="TIME", help="2s, or exp:2s for exponential times.")
 @click.option(
-    "--duration", type=Length(), help="What is measured, after the warm-up. [default: 30s, or the steps' own]"
+    "--duration",
+    type=SOME_TIME,
+    help="What is measured, after the warm-up. [default: 30s, or the steps' own]",
 )
 @click.option("--count", type=click.IntRange(1), help="End after so many measured requests instead.")
 @click.option("--warm-up", type=Length(), default="0s", show_default=True, help="Comes first and is recorded apart.")
@@ -88,7 +105,7 @@ class Length(click.ParamType[float]):
     "--max-in-flight", type=click.IntRange(1), default=10_000, show_default=True, help="Beyond, drop and say so."
 )
 @click.option("--new-connections", is_flag=True, help="A connection for every request.")
-@click.option("--timeout", type=Length(), default="60s", show_default=True, help="The client's patience.")
+@click.option("--timeout", type=SOME_TIME, default="60s", show_default=True, help="The client's patience.")
 @click.option("--retry-after", type=click.IntRange(0), default=0, metavar="N", help="Obey Retry-After up to N times.")
 @click.option("--insecure", is_flag=True, help="Accept any certificate.")
 @click.option("--ready-within", type=Length(), default="30s", show_default=True, help="Wait so long for the target.")
@@ -113,7 +130,7 @@ def run_command(*, kind: str, promises: tuple[str, ...], **options: object) -> N
     --slo 'p95<2s': of all requests 95 % are answered well within 2 s; one that is refused or fails is not.
 
     Exits 0 if the trial is whole, can be believed and keeps every --slo, 1 if not, 2 if something has to be mended
-    first.
+    first: an option, a file, a target that is not there, a server that does not start.
     """  # noqa: D301
     try:
         wanted = [Promise.parse(text) for text in promises]
@@ -125,7 +142,7 @@ def run_command(*, kind: str, promises: tuple[str, ...], **options: object) -> N
     except Mistake as mistake:
         raise click.UsageError(str(mistake)) from mistake
     except (RuntimeError, DiskProblem) as problem:
-        raise click.ClickException(str(problem)) from problem
+        raise Unstarted(str(problem)) from problem
     _show(summary, keepings, kind)
 
 
@@ -231,6 +248,8 @@ def _when(
     assert rate is not None
     if "x" in rate and duration is not None:
         raise Mistake(f"--rate {rate} has its own lengths: leave out --duration")
+    if ".." in rate and "x" not in rate and count is not None:
+        raise Mistake(f"--rate {rate} --count {count}: over what time? Write {rate}x60s")
     shape = parse_rate(rate, length_s if count is None else 1e9)
     return Open(shape, Spacing(arrivals)), Span(warm_up, None if count is not None else shape.lasts_s, count)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 
 import msgspec
@@ -58,18 +59,23 @@ class Server:
         self.stop()
 
     def start(self) -> None:
-        """Start the process; it is not ready yet."""
+        """Start the process; it is not ready yet. Raises RuntimeError if there is no such program."""
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed by stop)
         self.started_s = time.monotonic()
-        self._process = subprocess.Popen(
-            [part.replace("{port}", str(self.port)) for part in self.launch.argv],
-            cwd=self.launch.folder,
-            env={**os.environ, **self.launch.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            start_new_session=True,
-        )
+        argv = [part.replace("{port}", str(self.port)) for part in self.launch.argv]
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                cwd=self.launch.folder,
+                env={**os.environ, **self.launch.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                start_new_session=True,
+            )
+        except OSError as problem:
+            self._log.close()
+            raise RuntimeError(f"{self.launch.system} cannot be started: {argv[0]}: {problem.strerror}") from problem
 
     def wait_ready(
         self, within_s: float = 30.0, every_s: float = 0.02, is_ready: Callable[[], bool] | None = None
@@ -134,8 +140,13 @@ class Server:
         """End it gently, then for certain: the tree, and its process group in case someone left the tree."""
         family = proc.tree(self.pid)
         self._process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_WITHIN_S)
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_WITHIN_S)
+        finally:  # Ctrl-C too: whoever does not want to wait
+            self._kill(family)
+
+    def _kill(self, family: Iterable[proc.Stat]) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         for member in family:
@@ -144,6 +155,15 @@ class Server:
                     os.kill(member.pid, signal.SIGKILL)
         self._process.wait()
         self._log.close()
+
+
+def leash() -> tuple[str, ...]:
+    """What ends a server with us, be we killed. It goes before its command; nothing where there is no setpriv."""
+    setpriv = shutil.which("setpriv")
+    if not setpriv:
+        return ()
+    # Who died before it was tied to us is not heard of any more: then there is nothing to start.
+    return (setpriv, "--pdeathsig", "TERM", "--", "sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid()))
 
 
 def free_port() -> int:

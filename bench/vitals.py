@@ -21,7 +21,7 @@ class Vitals(msgspec.Struct, frozen=True):
     pss_bytes: int
     voluntary: int  # context switches of the living processes so far: they waited
     involuntary: int  # they were made to wait
-    members: Sequence[tuple[int, int]]  # pid and start time: a process that was replaced is another one
+    members: Sequence[tuple[int, int]]  # that run: pid and start time, as a process that was replaced is another one
     throttling: Throttling | None = None  # of the cgroup of its root, so far; None: not to be seen
 
 
@@ -35,7 +35,7 @@ def look(root: int, at_s: float) -> Vitals:
         pss_bytes=proc.pss_bytes(root),
         voluntary=sum(voluntary for voluntary, _ in switches),
         involuntary=sum(involuntary for _, involuntary in switches),
-        members=[(member.pid, member.started) for member in family],
+        members=[(member.pid, member.started) for member in family if not member.is_dead],
         throttling=cgroup.throttling(root),
     )
 

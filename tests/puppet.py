@@ -31,12 +31,12 @@ def reset(peer: socket.socket) -> bool:
 
 
 class Puppet:
-    """Listens on ``port``; remembers every request."""
+    """Listens on ``port``, any if it is 0; remembers every request."""
 
-    def __init__(self, act: Act, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, act: Act, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self._act = act
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
         self.connections = 0
@@ -80,9 +80,9 @@ def _request(peer: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def puppet(act: Act, tls: ssl.SSLContext | None = None) -> Iterator[Puppet]:
+def puppet(act: Act, tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[Puppet]:
     """One that serves, and is gone afterwards."""
-    server = Puppet(act, tls)
+    server = Puppet(act, tls, port)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:

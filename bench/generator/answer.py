@@ -61,7 +61,7 @@ class Answer:
 
     def feed(self, data: bytes, now_ns: int) -> bool:
         """Take bytes; tell whether the answer is whole. Raises Malformed."""
-        if not self.status:
+        while not self.status:
             if self._held:
                 data, self._held = self._held + data, b""
             end = data.find(b"\r\n\r\n")
@@ -70,8 +70,7 @@ class Answer:
             self._read_head(data[: end + 2])
             data = data[end + 4 :]
             if 100 <= self.status < 200:
-                self.status = 0
-                return self.feed(data, now_ns)
+                self.status = 0  # the answer is still to come
         if self._body is _Body.LENGTH:
             return self._take_length(data, now_ns)
         if self._body is _Body.CHUNKS:

@@ -99,6 +99,8 @@ class Crew:
         self._ledger.sample(shot, outcome, cause, answer)
         may_come_again = shot.attempt < self._plan.retries and answer.status in (429, 503)
         after_s = answer.retry_after_s if may_come_again else None
+        if after_s is not None and after_s > self._plan.timeout_s:
+            after_s = None  # longer than the client is patient
         if connection.is_usable:
             answer.clear()
             self._employ(connection)

@@ -65,7 +65,10 @@ class Generator:
         gc.freeze()
         gc.set_threshold(100_000)
         ledger.note(Kind.READY, {})
-        [ledger.zero_ns] = ZERO.unpack(await loop.run_in_executor(None, sys.stdin.buffer.read, ZERO.size))
+        told = await loop.run_in_executor(None, sys.stdin.buffer.read, ZERO.size)
+        if len(told) < ZERO.size:
+            return  # there will be no trial
+        [ledger.zero_ns] = ZERO.unpack(told)
         self._is_stopped = False
         loop.add_reader(0, self._stop, driver)
         driver.start(ledger.zero_ns)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import math
 from pathlib import Path
 
 import msgspec
@@ -24,7 +25,10 @@ def read(path: Path, speed: float) -> Trace:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as problem:
         raise Mistake(f"--trace {path}: {problem}") from problem
-    times = sorted(_csv(path, text) if path.suffix.lower() == ".csv" else _json_lines(path, text))
+    try:
+        times = sorted(_csv(path, text) if path.suffix.lower() == ".csv" else _json_lines(path, text))
+    except csv.Error as problem:
+        raise Mistake(f"--trace {path}: {problem}") from problem
     if not times:
         raise Mistake(f"--trace {path}: no request is in it")
     return Trace(tuple((time_s - times[0]) / speed for time_s in times))
@@ -68,19 +72,20 @@ def _cell(row: list[str], column: int) -> str:
 
 
 def _seconds(stamp: object, path: Path, number: int) -> float:
-    if isinstance(stamp, int | float) and not isinstance(stamp, bool):
-        return float(stamp)
-    found = _parse(stamp) if isinstance(stamp, str) else None
+    found = _parse(str(stamp)) if isinstance(stamp, str | int | float) and not isinstance(stamp, bool) else None
     if found is None:
         raise Mistake(f"--trace {path}, line {number}: {stamp!r} is neither seconds nor a date and time")
     return found
 
 
 def _parse(text: str) -> float | None:
+    """None if it is no moment: not a number is none, and endless time neither."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         pass
+    else:
+        return number if math.isfinite(number) else None
     try:
         moment = datetime.datetime.fromisoformat(text.strip())
     except ValueError:

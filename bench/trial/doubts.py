@@ -64,11 +64,20 @@ def doubts(outcomes: Mapping[int, int], offered: int, header: Header) -> list[st
             "already (--max-in-flight)"
         )
     answered = offered - outcomes.get(Outcome.DROPPED, 0)
-    if answered and (lost := answered - outcomes.get(Outcome.SUCCESS, 0)):
+    if answered and not outcomes.get(Outcome.SUCCESS, 0):
+        found.append("not one request succeeded")
+    elif answered and (lost := answered - outcomes.get(Outcome.SUCCESS, 0)):
         found.append(f"the latency of successes leaves out {lost / answered:.1%} of what was sent")
     if isinstance(header.load, Closed):
         found.append("closed loop: a slow server is asked less often, so its worst times are seen less often")
     return found
+
+
+def ended(processes: int, *, is_gone: bool) -> list[str]:
+    """What became of the server."""
+    if is_gone:
+        return ["the server ended while it was loaded"]
+    return [f"{processes:,} processes of the server ended while it was measured"] if processes else []
 
 
 def throttled(found: Throttling | None) -> list[str]:

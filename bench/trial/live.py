@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter, deque
 from typing import TextIO
@@ -14,6 +15,7 @@ from .page import sparks
 
 DRAW_S = 0.5
 SPARKS = 30
+COLUMNS = 80  # where the terminal does not say
 
 
 class Live:
@@ -41,12 +43,12 @@ class Live:
         """Draw, if it is time."""
         if not self._is_on or now_s < self._drawn_s + DRAW_S:
             return
-        self._out.write(f"\r\x1b[2K{self.line(now_s)}")
+        self._out.write(f"\r\x1b[2K{self.line(now_s, _columns(self._out) - 1)}")
         self._out.flush()
         self._latency, self._outcomes, self._drawn_s = Histogram(), Counter(), now_s
 
-    def line(self, now_s: float) -> str:
-        """What to draw."""
+    def line(self, now_s: float, width: int) -> str:
+        """What to draw. A line that wraps could not be drawn over."""
         lasted_s = now_s - self._drawn_s
         self._rates.append(self._outcomes[Outcome.SUCCESS] / lasted_s)
         shown = [f"{now_s - self._began_s:.0f} s", f"{self._rates[-1]:,.0f} ok/s"]
@@ -57,13 +59,22 @@ class Live:
         ]
         if self._latency.counts:
             shown += [f"p{percent} {written(self._latency.percentile(percent) / 1e9)}" for percent in (50, 95, 99)]
-        return f"{'  '.join(shown)}  {sparks(self._rates)}"
+        text = "  ".join(shown)[:width]
+        room = width - len(text) - 2
+        return f"{text}  {sparks(list(self._rates)[-room:])}" if room > 0 else text
 
     def clear(self) -> None:
         """Leave the line as it was."""
         if self._is_on:
             self._out.write("\r\x1b[2K")
             self._out.flush()
+
+
+def _columns(out: TextIO) -> int:
+    try:
+        return os.get_terminal_size(out.fileno()).columns or COLUMNS
+    except OSError:
+        return COLUMNS
 
 
 def live(out: TextIO) -> Live:

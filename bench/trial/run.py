@@ -21,10 +21,10 @@ from ..generator.plan import Plan
 from ..recorder import DiskProblem, End, Header, Writer
 from ..recorder.header import FORMAT
 from ..schedule import Load, Span
-from ..server import Launch, Server
-from ..workload import Target, Workload, from_swagger
+from ..server import Launch, Server, leash
+from ..workload import Target, Workload, check, from_swagger
 from .live import Live, live
-from .target import check_limits, resolve, swagger, wait_for
+from .target import check_limits, check_tls, resolve, swagger, wait_for
 
 LOOK_S = 1.0
 HEAR_S = 0.1
@@ -63,14 +63,16 @@ Handler = Callable[[int, FrameType | None], object]
 def run(trial: Trial, say: Say) -> Path:
     """Do it; gives the record. A trial that was cut short has one too, which says so.
 
-    Raises Mistake before anything is measured, RuntimeError if the server or a generator does not start.
+    Raises Mistake before anything is measured, RuntimeError if the server or a generator does not start, DiskProblem
+    if there can be no record.
     """
     check_limits(trial.connections)
+    check(trial.method, trial.headers)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_handled(signal.SIGTERM, signal.default_int_handler))  # the server must be stopped then too
-        server = stack.enter_context(Server(trial.launch)) if trial.launch else None
+        server = stack.enter_context(Server(_leashed(trial.launch))) if trial.launch else None
         target = Target.parse(server.address if server else trial.url, trial.path)
-        address = _wait_ready(trial, server, target)
+        address = _wait_ready(trial, server, target, say)
         workload = _workload(trial, target, address)
         writer = Writer(_file(trial))
         fleet = stack.enter_context(Fleet(_plan(trial, workload, address)))
@@ -80,6 +82,10 @@ def run(trial: Trial, say: Say) -> Path:
         end = _record(fleet, writer, server, live(sys.stderr), stops)
         writer.finish(end)
     return writer.path
+
+
+def _leashed(launch: Launch) -> Launch:
+    return msgspec.structs.replace(launch, argv=(*leash(), *launch.argv))
 
 
 def _record(fleet: Fleet, writer: Writer, server: Server | None, line: Live, stops: list[int]) -> End:
@@ -141,9 +147,12 @@ def _handled(number: signal.Signals, handler: Handler) -> Iterator[None]:
         signal.signal(number, before)
 
 
-def _wait_ready(trial: Trial, server: Server | None, target: Target) -> str:
+def _wait_ready(trial: Trial, server: Server | None, target: Target, say: Say) -> str:
     if server is None:
-        return wait_for(resolve(target), target.port, trial.ready_within_s)
+        address = wait_for(resolve(target), target.port, trial.ready_within_s, say)
+        if target.tls:
+            check_tls(target, address, verifies_tls=trial.verifies_tls)
+        return address
     server.wait_ready(trial.ready_within_s, is_ready=None if trial.has_health else server.takes_connections)
     return "127.0.0.1"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import itertools
+import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,6 +13,7 @@ import msgspec
 from ..blocks import EVENTS_HEAD, Block, Kind
 from ..cgroup import Throttling
 from ..histogram import Histogram
+from ..mistake import Mistake
 from ..recorder import End, Header, Record
 from ..recorder.read import decode_end
 from ..sample import LAYOUT, NEVER, NOT_TOLD, Cause, Outcome, Sample
@@ -51,6 +53,7 @@ class ServerUse(msgspec.Struct, frozen=True):
     voluntary_per_s: float
     involuntary_per_s: float
     ended: int  # processes
+    is_gone: bool = False  # all of them, at the end
     throttling: Throttling | None = None  # by the CPU limit of its cgroup; None: not to be seen
 
 
@@ -201,11 +204,14 @@ _TAKES: dict[Kind, Callable[[_Collected, Block], None]] = {
 
 
 def summarise(record: Record) -> Summary:
-    """The figures of a record, also of a partial one."""
-    collected = _Collected(record.header)
-    for block in record.blocks():
-        collected.take(block)
-    return _summary(record.header, collected)
+    """The figures of a record, also of a partial one. Raises Mistake if it is damaged."""
+    try:
+        collected = _Collected(record.header)
+        for block in record.blocks():
+            collected.take(block)
+        return _summary(record.header, collected)
+    except (struct.error, LookupError, ValueError, TypeError) as problem:
+        raise Mistake(f"{record.path}: it is damaged: {problem!r}") from problem
 
 
 def _summary(header: Header, seen: _Collected) -> Summary:
@@ -230,6 +236,7 @@ def _summary(header: Header, seen: _Collected) -> Summary:
         ],
         doubts=[
             *doubts.doubts(seen.outcomes, offered, header),
+            *(doubts.ended(server.ended, is_gone=server.is_gone) if server else []),
             *doubts.throttled(server.throttling if server else None),
         ],
         measured_s=measured_s,
@@ -300,5 +307,6 @@ def _server_use(seen: _Collected, answered: int) -> ServerUse | None:
         voluntary_per_s=max(0.0, (looks[-1].voluntary - looks[0].voluntary) / lasted_s),
         involuntary_per_s=max(0.0, (looks[-1].involuntary - looks[0].involuntary) / lasted_s),
         ended=ended(looks),
+        is_gone=not looks[-1].members,
         throttling=throttled(looks),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ from ..durations import written
 from ..mistake import Mistake
 from ..recorder import read
 from ..schedule import Closed, Load, Open, Segment, Shape, Spacing, Span
-from ..server import Server
+from ..server import Server, leash
 from ..trial import Summary, Trial, run, summarise
 from ..tuner import Facts, Goal, Score, Setting, Step
 from ..tuner.goal import Seen
@@ -55,7 +53,7 @@ class Site(msgspec.Struct, frozen=True):
         """Not started yet."""
         threads = ("--threads", str(setting.threads), "--admin-port", "0", "--server-timing")
         launch = systems.pfserve(self.flow, setting.workers, setting.bound, *threads, *self.serve_args)
-        return Server(msgspec.structs.replace(launch, argv=(*_leash(), *launch.argv)))
+        return Server(msgspec.structs.replace(launch, argv=(*leash(), *launch.argv)))
 
     def load(self, server: Server, load: Load, span: Span, seed: int) -> tuple[Summary, str]:
         """One load. One that is void is done again. Raises Interrupted, and Void if it stays so."""
@@ -72,15 +70,6 @@ class Site(msgspec.Struct, frozen=True):
             file.unlink()
             time.sleep(VOID_PAUSE_S)
         raise Void(f"{VOID_REPEATS} loads in turn were void, is the machine busy? {summary.voids[0]}")
-
-
-def _leash() -> tuple[str, ...]:
-    """A server that outlived a tuning that was killed would take CPU from the trials that go on."""
-    setpriv = shutil.which("setpriv")
-    if not setpriv:
-        return ()
-    # Who died before it was tied to us is not heard of any more: then there is nothing to start.
-    return (setpriv, "--pdeathsig", "TERM", "--", "sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid()))
 
 
 def look(site: Site) -> Facts:

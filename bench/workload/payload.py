@@ -53,6 +53,8 @@ def _rows(text: str) -> list[str]:
 
 def _document(text: str) -> list[str]:
     """The elements as they were written: their bytes are the author's."""
+    if not text.strip():
+        return []
     _check_json(text, "")
     masked = _masked(text)
     if not masked.lstrip().startswith("["):
@@ -77,7 +79,7 @@ def _next(text: str, at: int) -> int:
 def _check_json(text: str, where: str) -> None:
     try:
         msgspec.json.decode(_masked(text))
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, RecursionError) as problem:
         raise Mistake(f"{where}no JSON: {problem}") from problem
 
 

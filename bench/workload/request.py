@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from ..mistake import Mistake
 from .template import Template
+
+_NOT_IN_PATHS = re.compile(r"[\x00-\x20\x7f]")
+_NOT_IN_VALUES = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # what HTTP calls a token
 
 Requests = Callable[[int], bytes]  # gives the bytes of the request with that number
 
@@ -36,6 +41,8 @@ class Target(msgspec.Struct, frozen=True):
         path = (parts.path if parts.path not in ("", "/") else default_path) + (
             f"?{parts.query}" if parts.query else ""
         )
+        if _NOT_IN_PATHS.search(path) or not path.startswith("/"):
+            raise Mistake(f"{path!r} is no path: it begins with /, and a space in it is written %20")
         return cls(parts.hostname, port or (443 if tls else 80), path, tls)
 
     @property
@@ -59,6 +66,17 @@ class Workload(msgspec.Struct, frozen=True):
     closes: bool = False  # a new connection for every request
 
 
+def check(method: str, headers: Sequence[tuple[str, str]]) -> None:
+    """Whether they leave a request whole. Raises Mistake, which shows no value: it may be a secret."""
+    if not _NAME.fullmatch(method):
+        raise Mistake(f"--method {method!r} is no method")
+    for name, value in headers:
+        if not _NAME.fullmatch(name):
+            raise Mistake(f"--header: {name!r} is no name of a header; write 'NAME: VALUE'")
+        if _NOT_IN_VALUES.search(value):
+            raise Mistake(f"the header {name} holds a line break or another control character")
+
+
 def requests(workload: Workload) -> Requests:
     """What gives request ``number`` its bytes: the bodies in turn, made once where they hold no places."""
     head = _head(workload)
@@ -74,6 +92,7 @@ def requests(workload: Workload) -> Requests:
 
 
 def _head(workload: Workload) -> bytes:
+    check(workload.method, workload.headers)
     own = {name.lower() for name, _ in workload.headers}
     defaults = [("Host", workload.target.authority), ("Content-Type", "application/json"), ("Accept", "*/*")]
     headers = [header for header in defaults if header[0].lower() not in own] + list(workload.headers)
@@ -82,8 +101,6 @@ def _head(workload: Workload) -> bytes:
     if workload.closes:
         headers.append(("Connection", "close"))
     lines = [f"{workload.method} {workload.target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
-    if any("\r" in line or "\n" in line for line in lines):
-        raise Mistake("a header, the method or the path holds a line break")
     return "".join(f"{line}\r\n" for line in lines).encode()
 
 

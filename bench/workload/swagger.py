@@ -18,14 +18,14 @@ def from_swagger(document: bytes, path: str) -> tuple[str, ...]:
         swagger = msgspec.json.decode(document)
         described = swagger["paths"][path]["post"].get("requestBody", {})
         content = described.get("content", {}).get("application/json", {})
-    except (msgspec.DecodeError, LookupError, TypeError, AttributeError) as problem:
+        if example := content.get("example"):
+            return (msgspec.json.encode(example).decode(),)
+        schema = content.get("schema") or {}
+        if not schema.get("properties") and described.get("required", True):
+            raise Mistake(f"the flow has no sample and /swagger.json names no inputs of POST {path}; {_HELP}")
+        return (msgspec.json.encode(_value(schema, path)).decode(),)
+    except (msgspec.DecodeError, LookupError, TypeError, AttributeError, RecursionError) as problem:
         raise Mistake(f"/swagger.json does not describe POST {path}; {_HELP}") from problem
-    if example := content.get("example"):
-        return (msgspec.json.encode(example).decode(),)
-    schema = content.get("schema") or {}
-    if not schema.get("properties") and described.get("required", True):
-        raise Mistake(f"the flow has no sample and /swagger.json names no inputs of POST {path}; {_HELP}")
-    return (msgspec.json.encode(_value(schema, path)).decode(),)
 
 
 def _value(schema: dict[str, Any], where: str) -> object:
@@ -40,6 +40,6 @@ def _value(schema: dict[str, Any], where: str) -> object:
         return {name: _value(inner, f"{where}.{name}") for name, inner in schema.get("properties", {}).items()}
     if kind == "array":
         return []
-    if kind not in _MADE_UP:
+    if not isinstance(kind, str) or kind not in _MADE_UP:
         raise Mistake(f"/swagger.json: {where} is of type {kind!r}, which cannot be made up; {_HELP}")
     return _MADE_UP[kind]

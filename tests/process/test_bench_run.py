@@ -14,67 +14,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from bench import proc, systems
-from bench.blocks import Kind
-from bench.recorder import read
-from bench.sample import LAYOUT, Sample
 from bench.server import Server
+from bench_runs import CHECKOUT, DATA, outcome_of, refused
 from eventually import eventually
-from puppet import OK, Act, Puppet, answering, puppet, reset
-
-CHECKOUT = Path(__file__).parents[2]
-DATA = ("--data", '{"text": "{{seq}}"}')
-
-
-class Run:
-    """A started ``pfserve-bench run``."""
-
-    def __init__(self, out: Path, *args: str, before: Callable[[], None] | None = None) -> None:
-        self.out = out
-        argv = (sys.executable, "-m", "bench", "run", *args, "--out", str(out), "--format", "json")
-        self.process = subprocess.Popen(
-            argv,
-            cwd=CHECKOUT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=before,  # noqa: PLW1509  (the threads hold nothing that it needs)
-        )
-
-    def finish(self, within_s: float = 60) -> tuple[int, Any]:
-        """The exit code and the summary."""
-        stdout, self.stderr = self.process.communicate(timeout=within_s)
-        assert self.process.returncode in (0, 1), self.stderr.decode()
-        return self.process.returncode, json.loads(stdout)
-
-    @property
-    def samples(self) -> list[Sample]:
-        """Everything recorded so far."""
-        [path] = self.out.glob("*.pftrial")
-        blocks = (block for block in read(path).blocks() if block.kind == Kind.SAMPLES)
-        return [Sample._make(fields) for block in blocks for fields in LAYOUT.iter_unpack(block.payload)]
-
-
-@pytest.fixture
-def load(tmp_path):
-    """Starts runs, and ends them with the test."""
-    started: list[Run] = []
-
-    def start(*args: str, **kwargs: Any) -> Run:
-        started.append(Run(tmp_path / f"trials{len(started)}", *args, **kwargs))
-        return started[-1]
-
-    yield start
-    for run in started:
-        if run.process.poll() is None:
-            run.process.send_signal(signal.SIGTERM)
-        run.process.communicate(timeout=20)
+from puppet import OK, Puppet, answering, puppet, reset
 
 
 @contextlib.contextmanager
@@ -83,14 +31,6 @@ def load_null() -> Iterator[str]:
     with Server(systems.null()) as server:
         server.wait_ready(is_ready=server.takes_connections)
         yield server.address
-
-
-def outcome_of(load: Callable[..., Run], act: Act, *args: str) -> dict[str, int]:
-    """What five requests came to: outcomes, causes and statuses that are not zero."""
-    with puppet(act) as server:
-        _, summary = load(server.url, *DATA, "--users", "1", "--count", "5", *args).finish()
-    counts = summary["outcomes"] | summary["causes"] | summary["statuses"]
-    return {name: count for name, count in counts.items() if count}
 
 
 def test_a_server_that_stalls_shows_in_the_times_from_the_intended_start(load):
@@ -265,11 +205,12 @@ def test_streams_are_timed_event_by_event(load):
     assert summary["gaps"]["mean_s"] == pytest.approx(0.05, rel=0.5)
 
 
-def test_ctrl_c_leaves_a_partial_record_that_can_be_reported(load):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_partial_record_that_can_be_reported(load, number):
     with puppet(answering(OK)) as server:
         run = load(server.url, *DATA, "--rate", "100", "--duration", "60s")
         eventually(lambda: run.samples, within_s=20, why="no sample was recorded")
-        run.process.send_signal(signal.SIGINT)
+        run.process.send_signal(number)
         code, summary = run.finish(within_s=15)
     assert (code, summary["complete"], summary["reason"]) == (1, False, "it was interrupted")
     assert summary["offered"] == len(run.samples) > 0
@@ -319,15 +260,6 @@ def test_localhost_is_whichever_address_answers(load):
     with puppet(answering(OK)) as server:
         _, summary = load(f"http://localhost:{server.port}", *DATA, "--users", "1", "--count", "2").finish()
     assert summary["outcomes"]["success"] == 2
-
-
-def refused(load: Callable[..., Run], *args: str) -> str:
-    """The sentence of a run that does not begin."""
-    run = load(*args)
-    _, stderr = run.process.communicate(timeout=30)
-    assert run.process.returncode == 2
-    assert not run.out.exists()
-    return stderr.decode()
 
 
 def test_nobody_there(load):
@@ -391,7 +323,7 @@ def test_a_server_that_does_not_start_is_told_with_its_words(load):
     command = f"{sys.executable} -c 'raise SystemExit(\"no {{port}}\")'"
     run = load("--command", command, *DATA, "--users", "1")
     _, stderr = run.process.communicate(timeout=30)
-    assert run.process.returncode == 1
+    assert run.process.returncode == 2
     assert "ended with 1:\nno " in stderr.decode()
 
 

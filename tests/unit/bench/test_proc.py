@@ -30,6 +30,8 @@ cpu1 32712 1619 7673 158689 291 0 1364 13 0 0
 def test_stat_of_a_command_with_spaces_and_parentheses():
     stat = proc.parse_stat(STAT)
     assert (stat.pid, stat.parent, stat.started) == (8080, 6836, 203537)
+    assert not stat.is_dead
+    assert proc.parse_stat(STAT.replace(") S", ") Z")).is_dead
     assert stat.cpu_s * proc.TICKS_PER_S == pytest.approx(150 + 50 + 7 + 3)
 
 

@@ -29,7 +29,7 @@ def trial(monkeypatch):
 
         monkeypatch.setattr(run_command, "run", run)
         result = CliRunner().invoke(main, ["run", *args])
-        assert result.exit_code == 1, result.output
+        assert (result.exit_code, result.output) == (2, "Error: enough\n")
         return asked[0]
 
     return invoke
@@ -158,6 +158,20 @@ def test_any_command(trial):
         (["localhost:1", "--users", "1"], "is no address"),
         ([URL, "--users", "1", "--connections", "99999999"], "ulimit -n"),
         (["--command", "server", "--users", "1"], "--command must hold {port}"),
+        ([URL, "--users", "1", "--header", "A B: c"], "'A B' is no name of a header"),
+        ([URL, "--users", "1", "--header", "X: a\nb"], "the header X holds a line break"),
+        ([URL, "--users", "1", "--key", "secret\r\n"], "the header Authorization holds a line break"),
+        ([URL, "--users", "1", "--method", "G T"], "--method 'G T' is no method"),
+        ([URL, "--users", "1", "--path", "score"], "'score' is no path"),
+        ([f"{URL}/a b", "--users", "1"], "'/a b' is no path"),
+        ([URL, "--users", "1", "--duration", "0s"], "'0s' is no time at all"),
+        ([URL, "--users", "1", "--timeout", "0ms"], "'0ms' is no time at all"),
+        ([URL, "--rate", "0"], "that is no request at all"),
+        ([URL, "--rate", "-5"], "'-5' is no rate"),
+        ([URL, "--rate", "10..500", "--count", "5"], "--rate 10..500 --count 5: over what time?"),
+        (["--command", "'server {port}", "--users", "1"], "No closing quotation"),
+        (["http://a..b", "--users", "1"], "'a..b' is no name of a host"),
+        ([f"http://{'a' * 80}.example", "--users", "1"], "is no name of a host"),
         (["http://no.such.host.invalid", "--users", "1"], "no.such.host.invalid: "),
     ],
 )
@@ -165,6 +179,18 @@ def test_mistakes_are_told_in_a_sentence(args, said):
     result = CliRunner().invoke(main, ["run", *args])
     assert result.exit_code == 2
     assert said in result.stderr
+    assert "secret" not in result.stderr
+
+
+@pytest.mark.parametrize("system", ["command", "promptflow"])
+def test_a_program_that_is_not_there_is_told(flow, system):
+    """It was a traceback."""
+    command = ["--command", "/no/such/program {port}"]
+    peer = ["--serve", str(flow), "--system", "promptflow-flask", "--promptflow-python", "/no/such/program"]
+    asked = command if system == "command" else peer
+    result = CliRunner().invoke(main, ["run", *asked, "--users", "1", "--data", "{}"])
+    assert result.exit_code == 2
+    assert "/no/such/program: " in result.stderr
 
 
 def test_report_of_what_is_no_record(tmp_path):

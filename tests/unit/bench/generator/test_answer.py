@@ -28,6 +28,7 @@ WHOLE = {
     "chunks with a trailer": (CHUNKED + b"A\r\n0123456789\r\n0\r\nX: y\r\nZ: w\r\n\r\n", 10),
     "a chunk that holds line ends": (CHUNKED + b"8\r\n\r\n0\r\n\r\n\r\r\n0\r\n\r\n", 8),
     "continue first": (b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 2\r\n\r\nok", 2),
+    "continue again and again": (b"HTTP/1.1 100 Continue\r\n\r\n" * 2000 + OK + b"Content-Length: 2\r\n\r\nok", 2),
     "no reason": (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", 2),
 }
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.generator.events import Events
+from bench.generator.events import EVENT_LIMIT_BYTES, Events
 
 STREAM = b"data: one\n\n: alive\n\ndata: two\ndata: more\n\nevent: x\nid: 3\n\ndata: three\n\ndata: [DONE]\n\n"
 
@@ -29,3 +29,19 @@ def test_tokens_are_those_that_the_stream_tells():
     events = Events()
     events.feed(b'data: {"c": "two tokens"}\n\ndata: {"usage": {"completion_tokens": 7}}\n\n', 0)
     assert (len(events.times_ns), events.tokens) == (2, 7)
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n"])
+@pytest.mark.parametrize("cut", range(5))
+def test_of_an_event_without_an_end_only_the_beginning_is_kept(end, cut):
+    """And when its end does come, in whatever pieces, the next event is one of its own."""
+    events, piece = Events(), b"x" * 100_000
+    events.feed(b"data: " + piece, 0)
+    for _ in range(10 * EVENT_LIMIT_BYTES // len(piece)):
+        events.feed(piece, 1)
+    assert sum(map(len, events._held)) <= EVENT_LIMIT_BYTES + len(piece)
+    assert events.times_ns == []
+    stream = end + b"data: next" + end
+    events.feed(stream[:cut], 2)
+    events.feed(stream[cut:], 3)
+    assert len(events.times_ns) == 2

@@ -27,6 +27,7 @@ def written(tmp_path):
             "tokens,TIMESTAMP\n4808,2023-11-16 18:17:03.5\n3180,2023-11-16 18:17:04.5\n1,2023-11-16 18:17:04\n",
         ),
         ("bare.csv", "1.0\n2.0\n1.5\n"),
+        ("negative.csv", "-1\n-2.0\n-1.5\n"),
     ],
 )
 def test_times_begin_at_zero_and_ascend(written, name, text):
@@ -46,6 +47,11 @@ def test_speed_is_a_factor(written):
         ("a.jsonl", "1\n{\n", "line 2: no JSON"),
         ("a.jsonl", '{"when": 1}', "line 1: none of timestamp"),
         ("a.jsonl", '{"ts": "soon"}', "line 1: 'soon' is neither seconds nor a date and time"),
+        ("a.jsonl", "1\n1e400\n", "line 2: no JSON"),
+        ("a.jsonl", f"1\n{'9' * 400}\n", "line 2: 9+ is neither"),
+        ("a.csv", "ts\n1\nnan\n", "line 3: 'nan' is neither"),
+        ("a.csv", "ts\n-inf\n1\n", "line 2: '-inf' is neither"),
+        ("a.csv", f"ts\n1\n{'9' * 200_000}\n", "field larger than field limit"),
         ("a.jsonl", "true", "line 1: True is neither"),
         ("a.csv", "n,ts\n1,5\n2\n", "line 3: '' is neither"),
     ],

@@ -33,6 +33,18 @@ def test_a_line_tells_what_came_since_the_last():
     assert out.getvalue().endswith("\r\x1b[2K")
 
 
+def test_a_line_that_would_not_fit_loses_sparks_first():
+    """A line that wraps cannot be drawn over."""
+    live = Live(Terminal(), 0.0)
+    for second in range(1, 30):
+        live.see(block(Outcome.SUCCESS, Outcome.REFUSED))
+        live.line(float(second), 200)
+    live.see(block(Outcome.SUCCESS, Outcome.REFUSED))
+    whole = live.line(30.0, 200)
+    assert [len(live.line(30.0, width)) for width in (79, 60, 10)] == [79, 58, 10]
+    assert whole.startswith("30 s  1 ok/s  1 refused/s  p50 10 ms  p95 10 ms  p99 10 ms  ")
+
+
 def test_without_a_terminal_nothing_is_drawn():
     out = io.StringIO()
     live = Live(out, 0.0)

@@ -8,12 +8,14 @@ import functools
 import msgspec
 import pytest
 
-from bench.blocks import EVENTS_HEAD, Kind
+from bench.blocks import EVENTS_HEAD, HEAD, Kind
 from bench.cgroup import Throttling
-from bench.recorder import End
-from bench.sample import NEVER, Cause, Outcome
+from bench.mistake import Mistake
+from bench.recorder import End, read
+from bench.recorder.header import MAGIC
+from bench.sample import LAYOUT, NEVER, Cause, Outcome
 from bench.schedule import Closed, Open, Segment, Shape, Trace
-from bench.trial import page
+from bench.trial import page, summarise
 from bench.vitals import Vitals
 from records import MS, sample, told_by
 
@@ -222,6 +224,63 @@ Latency
                                    mean   p50   p75   p90   p95   p99  p99.9   max
   success, from the intended start  5 ms  5 ms  5 ms  5 ms  5 ms  5 ms   5 ms  5 ms
 """
+
+
+def test_a_record_cut_anywhere_is_reported_as_partial(told, tmp_path):
+    """A process that was killed leaves one; half of the first block of samples is no sample."""
+    whole = told([sample(1000 + number) for number in range(30)], watch(0, 0.1), watch(10, 5))
+    path = tmp_path / "a.pftrial"
+    data = path.read_bytes()
+    header = len(MAGIC) + HEAD.size + HEAD.unpack_from(data, len(MAGIC))[2]
+    seen = set()
+    for cut in range(header, len(data), 97):
+        path.write_bytes(data[:cut])
+        summary = summarise(read(path))
+        assert (summary.complete, summary.reason) == (False, "the record ends before the trial did")
+        assert page.text(summary)
+        seen.add(summary.offered)
+    assert (seen, whole.offered) == ({0, 30}, 30)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        (Kind.SAMPLES, b"half a sample"),
+        (Kind.SAMPLES, LAYOUT.pack(*sample(1000, outcome=77))),
+        (Kind.SAMPLES, LAYOUT.pack(*sample(1000, cause=77))),
+        (Kind.EVENTS, b""),
+        (Kind.WATCH, b"{}"),
+        (Kind.WATCH, b"nonsense"),
+        (Kind.VITALS, b"[]"),
+        (Kind.EXCERPT, b"[]"),
+        (Kind.END, b"null"),
+    ],
+)
+def test_a_damaged_record_is_a_mistake_that_names_the_file(told, block):
+    with pytest.raises(Mistake, match=r"a\.pftrial: it is damaged: "):
+        told([sample(1000)], block)
+
+
+def test_not_one_success_is_said_and_has_no_latency(told):
+    refusals = [sample(1000 + number, outcome=Outcome.REFUSED, status=429) for number in range(10)]
+    unsent = {"status": 0, "sent_ns": NEVER, "first_ns": NEVER}
+    lost = sample(1100, outcome=Outcome.CONNECTION, cause=Cause.CONNECT_REFUSED, **unsent)
+    summary = told([*refusals, lost])
+    assert summary.doubts == ["not one request succeeded"]
+    assert (summary.answered_per_s, summary.service, summary.first_byte) == (0, None, None)
+    assert set(summary.latency) == set(summary.curves) == {"refused", "connection"}
+    assert [second.p99_s for second in summary.seconds] == [None]
+    for made in (page.text(summary), page.markdown(summary)):
+        assert "success, from" not in made
+        assert "refused, from the intended start" in made
+
+
+def test_a_server_whose_processes_end_is_warned_of(told):
+    replaced = [vitals(1, 1, [(1, 5), (2, 6)]), vitals(11, 2, [(1, 5), (3, 9)])]
+    assert told([sample(2000)], *replaced).doubts == ["1 processes of the server ended while it was measured"]
+    gone = told([sample(2000)], vitals(1, 1, [(1, 5), (2, 6)]), vitals(11, 2, []))
+    assert (gone.server.ended, gone.server.is_gone) == (2, True)
+    assert gone.doubts == ["the server ended while it was loaded"]
 
 
 def test_the_page(told):
