@@ -67,7 +67,7 @@ def check_tls(target: Target, address: str, *, verifies_tls: bool) -> None:
         why = f"its certificate is not trusted: {problem.verify_message}; --insecure takes any"
         raise Mistake(f"{target.authority}: {why}") from problem
     except OSError as problem:
-        why = problem.reason if isinstance(problem, ssl.SSLError) else problem.strerror or problem
+        why = problem.reason if isinstance(problem, ssl.SSLError) else problem.strerror or str(problem)
         raise Mistake(f"{target.authority}: no TLS handshake: {why}; is it an http:// address?") from problem
 
 
