@@ -23,7 +23,7 @@ from .capacity.slo import Slo
 from .contest import FOREIGN_LIMIT
 from .part import Part, Say, Settings
 from .recorder import read
-from .schedule import Open, Segment, Spacing, Span
+from .schedule import Closed, Load, Open, Segment, Spacing, Span
 from .schedule import Shape as Rates
 from .series import Series
 from .server import Server
@@ -37,6 +37,7 @@ COMPUTED = 150_000
 REFUSALS = 0.01
 LASTS_S = 11.0
 CALM_S = 10.0
+BUSY_S = 3.0
 SYSTEM = "capacity"
 
 
@@ -62,13 +63,14 @@ FLOWS = (
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What the forecast of a flow starts from: one calm trial."""
+    """What the forecast of a flow starts from: one calm trial, and the CPU of one with users for all it can hold."""
 
     flow: str
     requests: int
     mean_s: float
     p95_s: float
-    cpu_s: float | None
+    cpu_s: float
+    busy_cpu_s: float
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -96,26 +98,28 @@ class _Rig:
             yield server
 
     def load(self, server: Server, per_s: float, lasts_s: float, seed: int, title: str) -> Path:
-        """One trial; what makes it unbelievable is noted."""
+        """Poisson arrivals."""
         warm_s = lasts_s * WARM_UP / (1 - WARM_UP)
+        load = Open(Rates((Segment(warm_s + lasts_s, per_s, per_s),)), Spacing.POISSON)
+        return self._run(server, load, Span(warm_s, lasts_s), seed, f"{title} at {per_s:.3g}/s")
+
+    def crowd(self, server: Server, users: int, title: str) -> Path:
+        """Users who ask again at once."""
+        span = Span(BUSY_S * WARM_UP / (1 - WARM_UP), BUSY_S)
+        return self._run(server, Closed(users), span, 3, f"{title} by {users} users")
+
+    def _run(self, server: Server, load: Load, span: Span, seed: int, title: str) -> Path:
+        """One trial; what makes it unbelievable is noted."""
         before_s, began_s = self._others_s(server), time.monotonic()
         record = run(
-            Trial(
-                url=server.address,
-                load=Open(Rates((Segment(warm_s + lasts_s, per_s, per_s),)), Spacing.POISSON),
-                span=Span(warm_s, lasts_s),
-                seed=seed,
-                bodies=(BODY,),
-                out=self.home,
-            ),
-            lambda _: None,
+            Trial(url=server.address, load=load, span=span, seed=seed, bodies=(BODY,), out=self.home), lambda _: None
         )
         summary = summarise(read(record))
         used_s = sum(use.cpu_s for use in summary.generators) + summary.recorder_cpu_s
         foreign = (self._others_s(server) - before_s - used_s) / (time.monotonic() - began_s)
-        self.voids += [f"{title} at {per_s:.3g}/s: {void}" for void in summary.voids]
+        self.voids += [f"{title}: {void}" for void in summary.voids]
         if foreign > FOREIGN_LIMIT:
-            self.voids.append(f"{title} at {per_s:.3g}/s: others used {foreign:.2f} cores of this machine meanwhile")
+            self.voids.append(f"{title}: others used {foreign:.2f} cores of this machine meanwhile")
         return record
 
     def _others_s(self, server: Server) -> float:
@@ -130,7 +134,7 @@ def back_test(settings: Settings, say: Say) -> Part:
 
 
 def measure(folder: Path, lasts_s: float, say: Say) -> tuple[list[Judged], list[str]]:
-    """Calm trials, the forecasts written to ``folder``, then the trials that they are held against."""
+    """Calm and busy trials, the forecasts written to ``folder``, then the trials that they are held against."""
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
@@ -148,14 +152,26 @@ def measure(folder: Path, lasts_s: float, say: Say) -> tuple[list[Judged], list[
 
 
 def _calm(rig: _Rig, flow: Flow) -> tuple[Known, Demand]:
+    workers, threads, places = flow.shapes[-1]
+    users = workers * threads if flow.blocking == given.ALL else places
     with rig.serving(flow, flow.shapes[-1]) as server:
         rig.load(server, flow.calm_per_s, 1.0, 1, flow.name)  # the first requests of all pay for what is made once
-        cpu_s = server.cpu_s()
-        known = from_records([rig.load(server, flow.calm_per_s, CALM_S, 2, flow.name)])
-        cpu_s = (server.cpu_s() - cpu_s) / (known.count / (1 - WARM_UP))
-    rig.say(f"{flow.name}: {known.times.mean_s * 1e3:.1f} ms, {cpu_s * 1e3:.2f} ms of CPU")
-    told = Known(flow.name, known.count, known.times.mean_s, known.times.percentile(95), cpu_s)
-    return told, given.demand(known, flow.blocking, cpu_s)
+        calm, cpu_s = _with_cpu(server, lambda: rig.load(server, flow.calm_per_s, CALM_S, 2, flow.name))
+        _, busy_cpu_s = _with_cpu(server, lambda: rig.crowd(server, users, flow.name))
+    known = msgspec.structs.replace(from_records([calm]), cpu_s=cpu_s, busy_cpu_s=busy_cpu_s)
+    cpu = f"{cpu_s * 1e3:.2f} ms of CPU, {busy_cpu_s * 1e3:.2f} ms when busy"
+    rig.say(f"{flow.name}: {known.times.mean_s * 1e3:.1f} ms, {cpu}")
+    told = Known(flow.name, known.count, known.times.mean_s, known.times.percentile(95), cpu_s, busy_cpu_s)
+    return told, given.demand(known, flow.blocking, None)
+
+
+def _with_cpu(server: Server, load: Callable[[], Path]) -> tuple[Path, float]:
+    """The record, and the server's CPU for each success, the warm-up's too."""
+    before_s = server.cpu_s()
+    record = load()
+    used_s = server.cpu_s() - before_s
+    summary = summarise(read(record))
+    return record, used_s / (summary.outcomes["success"] + summary.warm_up.get("success", 0))
 
 
 def _foretell(flow: Flow, asks: Demand, shape: tuple[int, int, int], lasts_s: float) -> Foretold:

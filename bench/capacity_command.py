@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -18,10 +18,12 @@ from .capacity.given import Given
 from .capacity.instance import Shape
 from .capacity.logs import from_log
 from .capacity.plan import Plan, Question, plan
-from .capacity.prometheus import from_prometheus
+from .capacity.prometheus import from_prometheus as read_prometheus
+from .capacity.prometheus import getter
 from .capacity.records import from_records, merged
 from .capacity.simulation import Balancer
 from .capacity.slo import Slo
+from .capacity.traffic import Traffic
 from .capacity.usl import LEAST_LEVELS, Usl, fit
 from .mistake import Mistake
 from .report import html, plans
@@ -33,10 +35,11 @@ _DEFAULT_SKUS = tuple(machine.name for machine in azure.SKUS if machine.cores <=
 
 
 def as_json(answer: Plan) -> str:
-    """Everything but the single times and arrivals."""
+    """Everything but single times and arrivals."""
     told = msgspec.to_builtins(answer)
-    told["question"]["arrivals_s"] = len(answer.question.arrivals_s)
-    told["question"]["given"]["arrivals_s"] = len(answer.question.given.arrivals_s)
+    for traffic in (told["question"]["traffic"], told["question"]["given"]["traffic"]):
+        if traffic:
+            del traffic["peak"]
     told["question"]["given"]["times"] = _spread(answer.question.given.times)
     for told_phase, phase in zip(told["question"]["demand"]["phases"], answer.question.demand.phases, strict=True):
         told_phase["times"] = _spread(phase.times)
@@ -58,7 +61,15 @@ _KINDS = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json", "
 @click.option("--from-log", type=_FILE, help="pfserve's log in JSON, or a CSV with a time and a duration.")
 @click.option("--from-prometheus", metavar="URL|FILE", help="A page of /metrics, or a Prometheus.")
 @click.option("--window", type=Length(), default="24h", show_default=True, help="Of what the Prometheus knows.")
-@click.option("--service", metavar="DIST", help="Told: 1.2s, exp:1.2s or lognormal:1.2s,0.5 (median, sigma).")
+@click.option("--select", default="", metavar="LABELS", help="""Of what it has scraped: 'job="flow"'.""")
+@click.option(
+    "--prometheus-key", envvar="PFSERVE_BENCH_PROMETHEUS_KEY", metavar="KEY", help="Sent as Authorization: Bearer KEY."
+)
+@click.option(
+    "--service",
+    metavar="DIST",
+    help="Told: 1.2s, exp:1.2s, lognormal:1.2s,0.5 (median, sigma) or p50=1.2s,p95=2.8s.",
+)
 @click.option("--phase", "phases", multiple=True, metavar="TEXT", help="'blocking 20ms cpu 5ms', 'beside 1s'. In turn.")
 @click.option("--cpu", type=Length(), help="CPU of a request. [default: as recorded]")
 @click.option("--blocking", metavar="all|none|TIME", help="How long a request holds a slot.")
@@ -85,7 +96,9 @@ _KINDS = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json", "
 @click.option("--prices", type=_FILE, help="CSV: machine, price of an hour.")
 @click.option("--points", metavar="N:X,…", help="Throughput X at N, for the scalability law.")
 @click.option("--points-over", type=click.Choice(["workers", "threads", "users"]), default="workers", show_default=True)
-@click.option("--tokens", type=click.FloatRange(0), help="Of models, prompt and answer, per request.")
+@click.option("--prompt-tokens", type=click.FloatRange(0), help="Of models, per request. [default: as measured]")
+@click.option("--completion-tokens", type=click.FloatRange(0), help="The same. [default: as measured]")
+@click.option("--tokens", type=click.FloatRange(0), help="Both, where they are not known apart.")
 @click.option("--calls", type=click.FloatRange(0), help="Of models, per request.")
 @click.option("--request-bytes", type=click.FloatRange(0), default=0.0)
 @click.option("--response-bytes", type=click.FloatRange(0), help="[default: as recorded]")
@@ -123,10 +136,11 @@ def capacity_command(
         text = _PAGES[kind or (_KINDS.get(output.suffix, "text") if output else "text")](answer)
     except Mistake as mistake:
         raise click.UsageError(str(mistake)) from mistake
-    if azure_yaml:
-        _write(azure_yaml, patch.azure_yaml(answer))
-    if kubernetes_yaml:
-        _write(kubernetes_yaml, patch.kubernetes_yaml(answer, name, autoscaler))
+    if answer.reach.is_reached:  # else there is nothing to deploy
+        if azure_yaml:
+            _write(azure_yaml, patch.azure_yaml(answer))
+        if kubernetes_yaml:
+            _write(kubernetes_yaml, patch.kubernetes_yaml(answer, name, autoscaler))
     if output:
         _write(output, text)
     else:
@@ -180,7 +194,7 @@ def _question(
         slo=Slo.parse(promise, max_refusals),
         safety=Safety(headroom, Spare(spare), zones, least),
         per_s=rate,
-        arrivals_s=read_trace(trace, speed).offsets_s if trace else known.arrivals_s,
+        traffic=Traffic.of(read_trace(trace, speed).offsets_s) if trace else known.traffic,
         lag_s=lag,
         balancer=Balancer(balancer),
         workers=workers,
@@ -203,24 +217,38 @@ def _source(
     from_log: Path | None,
     from_prometheus: str | None,
     window: float,
+    select: str,
+    prometheus_key: str | None,
     service: str | None,
     phases: tuple[str, ...],
     cpu: float | None,
     blocking: str | None,
+    prompt_tokens: float | None,
+    completion_tokens: float | None,
     tokens: float | None,
     calls: float | None,
     response_bytes: float | None,
 ) -> tuple[Given, Demand, bool]:
     """What is known, what a request asks, and whether its CPU is known."""
-    if [bool(records), from_log is not None, from_prometheus is not None, bool(service or phases)].count(True) != 1:
+    sources = [bool(records), from_log is not None, from_prometheus is not None, service is not None, bool(phases)]
+    if sources.count(True) != 1:
         raise Mistake("say where times come from: RECORDS, or one of --from-log, --from-prometheus, --service, --phase")
-    beside = {"completion_tokens": tokens, "calls": calls, "response_bytes": response_bytes}
-    beside |= {"prompt_tokens": 0.0} if tokens is not None else {}
+    if tokens is not None and (prompt_tokens is not None or completion_tokens is not None):
+        raise Mistake("--tokens are both together: say them, or --prompt-tokens and --completion-tokens")
+    beside = {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "tokens": tokens,
+        "calls": calls,
+        "response_bytes": response_bytes,
+    }
     if phases:
         asks = Demand(tuple(map(given.phase, phases)))
-        whole = Times(tuple(sorted(map(sum, zip(*(phase.times.values for phase in asks.phases), strict=False)))))
-        return merged(Given(origin="as told", times=whole, count=0), **beside), asks, asks.cpu_s > 0
-    known = _measured(records, from_log, from_prometheus, window, service)
+        return merged(Given(origin="as told", times=asks.whole, count=0), **beside), asks, asks.cpu_s > 0
+    if from_prometheus is not None:
+        known = read_prometheus(from_prometheus, window, select, getter(prometheus_key))
+    else:
+        known = _measured(records, from_log, service)
     if blocking is None:
         raise Mistake(
             "say how long a request holds a thread: --blocking all for a flow of plain functions, none for one of "
@@ -230,15 +258,11 @@ def _source(
     return merged(known, **beside), asks, asks.cpu_s > 0
 
 
-def _measured(
-    records: tuple[Path, ...], log: Path | None, prometheus: str | None, window_s: float, service: str | None
-) -> Given:
+def _measured(records: tuple[Path, ...], log: Path | None, service: str | None) -> Given:
     if records:
         return from_records(records)
     if log is not None:
         return from_log(log)
-    if prometheus is not None:
-        return from_prometheus(prometheus, window_s)
     assert service is not None
     return Given(origin=f"--service {service}", times=Times.parse(service), count=0)
 
@@ -267,12 +291,34 @@ def _sku(name: str) -> azure.Sku:
     return machine
 
 
-def _prices(path: Path) -> Mapping[str, float]:
+def _prices(path: Path) -> dict[str, float]:
+    """Of an hour, by the machine's own name; machines that nobody knows here are left out. Raises Mistake."""
     try:
-        rows = [row for row in csv.reader(path.read_text().splitlines()) if row and not row[0].startswith("#")]
-        return {row[0].strip(): float(row[1]) for row in rows if not _is_head(row)}
-    except (OSError, ValueError, IndexError) as problem:
-        raise Mistake(f"--prices {path}: write a machine and the price of an hour in each line: {problem}") from problem
+        rows = list(csv.reader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, ValueError) as problem:
+        raise Mistake(f"--prices {path}: {problem}") from problem
+    found = {}
+    for number, row in enumerate(rows, 1):
+        if not row or row[0].startswith("#") or (number == 1 and _is_head(row)):
+            continue
+        price = _price(row[1]) if len(row) == 2 else math.nan
+        if not 0 <= price < math.inf:
+            raise Mistake(
+                f"--prices {path}, line {number}: write a machine and the price of an hour, as Standard_D4as_v4,0.21, "
+                f"not {','.join(row)}"
+            )
+        if machine := azure.sku(row[0].strip()):
+            found[machine.name] = price
+    if not found:
+        raise Mistake(f"--prices {path}: no machine that is known is in it, such as Standard_D4as_v4,0.21")
+    return found
+
+
+def _price(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _is_head(row: list[str]) -> bool:

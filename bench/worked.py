@@ -87,8 +87,9 @@ def _example(flow: Flow, written: Path, home: Path, seconds: float) -> tuple[Nam
     more = "--threads", str(threads), *connections_option(home)
     with Server(pfserve(written, workers, places, *more)) as server:
         server.wait_ready()
+        before_s = server.cpu_s()
         calm = _load(server, flow.calm_per_s, max(CALM_S, seconds), home)
-        question = _question(flow, server, calm)
+        question = _question(flow, server, calm, server.cpu_s() - before_s)
         most = reach(question.demand, question.shape, question.slo).per_s.value
         rates = [most * share for share in SHARES] if most else []
         records = [calm, *(_load(server, per_s, seconds, home) for per_s in rates)]
@@ -104,11 +105,11 @@ def _load(server: Server, per_s: float, seconds: float, home: Path) -> Path:
     return run(msgspec.structs.replace(asked, seed=round(per_s)), lambda _: None)
 
 
-def _question(flow: Flow, server: Server, calm: Path) -> Question:
-    """The calm trial is not of a server that it started itself, so CPU and memory are read here."""
+def _question(flow: Flow, server: Server, calm: Path, used_s: float) -> Question:
+    """The calm trial is not of a server that it started itself, so CPU (``used_s``) and memory are read here."""
     workers, threads, places = flow.shapes[-1]
     known = from_records([calm])
-    cpu_s = server.cpu_s() / (known.count + flow.calm_per_s * WARM_UP_S)
+    cpu_s = used_s / (known.count + flow.calm_per_s * WARM_UP_S)
     known = msgspec.structs.replace(known, origin=f"{known.count:,} calm requests", memory_bytes=server.pss_bytes())
     asks = given.demand(known, flow.blocking, cpu_s)
     found = [each for name in MACHINES if (each := sku(name))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Mapping
 
 import msgspec
 
@@ -36,7 +37,7 @@ class Sku(msgspec.Struct, frozen=True):
 
 def _family(
     pattern: str,
-    sizes: dict[int, float],
+    sizes: Mapping[int, float],
     speed: float | None,
     retires: datetime.date | None = None,
     *,
@@ -48,10 +49,11 @@ def _family(
     ]
 
 
-def _names(pattern: str, sizes: dict[int, float]) -> list[int]:
+def _names(pattern: str, sizes: Mapping[int, float]) -> list[int]:
     return list(range(1, len(sizes) + 1)) if "_DS" in pattern else list(sizes)
 
 
+_STORAGE = {8: 64, 16: 128, 32: 256, 48: 384, 64: 512, 80: 640}
 SKUS: tuple[Sku, ...] = (
     *_family("Standard_D{}as_v4", {2: 8, 4: 16, 8: 32, 16: 64, 32: 128, 48: 192, 64: 256, 96: 384}, 1.09),
     *_family("Standard_D{}a_v4", {2: 8, 4: 16, 8: 32, 16: 64, 32: 128, 48: 192, 64: 256, 96: 384}, 1.09),
@@ -73,6 +75,9 @@ SKUS: tuple[Sku, ...] = (
         restricted=True,
     ),
     *_family("Standard_FX{}mds", {4: 84, 12: 252, 24: 504, 36: 756, 48: 1008}, None),
+    *_family("Standard_L{}as_v3", _STORAGE, None),
+    *_family("Standard_L{}s_v3", _STORAGE, None),
+    *_family("Standard_L{}s_v2", _STORAGE, None, datetime.date(2028, 11, 15), restricted=True),
 )
 SMALL = ("Standard_DS1_v2", "Standard_F2s_v2")  # may run out of memory or disk, or fail their probes
 

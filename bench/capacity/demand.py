@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import re
 import statistics
 from collections.abc import Iterator, Sequence
 
@@ -15,6 +16,8 @@ from ..mistake import Mistake
 
 POINTS = 4000  # equally likely values that stand for a distribution
 _BLOCK = 4096
+_PERCENTILE = re.compile(r"p(\d+(?:\.\d+)?)=([^,]+)")
+_PERCENTILES = re.compile(rf"{_PERCENTILE.pattern},{_PERCENTILE.pattern}")
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -33,7 +36,12 @@ class Times(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Times:
-        """``1.2s``, ``exp:1.2s`` by its mean, ``lognormal:1.2s,0.5`` by median and sigma. Raises Mistake."""
+        """``1.2s``, ``exp:1.2s`` by its mean, ``lognormal:1.2s,0.5`` by median and sigma, ``p50=1.2s,p95=2.8s``.
+
+        Two percentiles are taken as those of a log-normal distribution. Raises Mistake.
+        """
+        if "=" in text:
+            return cls(_lognormal(*_between(text)))
         kind, colon, rest = text.rpartition(":")
         parts = rest.split(",")
         if not colon and len(parts) == 1:
@@ -42,18 +50,19 @@ class Times(msgspec.Struct, frozen=True):
             mean_s = seconds(rest)
             return cls(tuple(-mean_s * math.log(1 - at) for at in _evenly(POINTS)))
         if kind == "lognormal" and len(parts) == 2:
-            normal = statistics.NormalDist(0, _sigma(parts[1], text))
-            median_s = seconds(parts[0])
-            return cls(tuple(median_s * math.exp(normal.inv_cdf(at)) for at in _evenly(POINTS)))
-        raise Mistake(f"{text!r} is no distribution: write 1.2s, exp:1.2s or lognormal:1.2s,0.5")
+            return cls(_lognormal(seconds(parts[0]), _sigma(parts[1], text)))
+        raise Mistake(f"{text!r} is no distribution: write 1.2s, exp:1.2s, lognormal:1.2s,0.5 or p50=1.2s,p95=2.8s")
 
     @classmethod
     def from_buckets(cls, bounds_s: Sequence[float], cumulated: Sequence[float]) -> Times:
-        """From a histogram, evenly within each bucket; the last bound is infinite and counts as the one before."""
+        """From a histogram, evenly within each bucket; the last bound is infinite and counts as the one before.
+
+        No more values than were counted: how sure a forecast is depends on their number.
+        """
         if not cumulated or cumulated[-1] <= 0:
             raise Mistake("the histogram of durations is empty")
         found = []
-        for at in _evenly(POINTS):
+        for at in _evenly(min(POINTS, max(1, round(cumulated[-1])))):
             rank = at * cumulated[-1]
             place = next(index for index, count in enumerate(cumulated) if count >= rank)
             low = bounds_s[place - 1] if place else 0.0
@@ -123,6 +132,16 @@ class Demand(msgspec.Struct, frozen=True):
         """Mean time on a slot."""
         return math.fsum(phase.times.mean_s for phase in self.phases if phase.blocking)
 
+    @property
+    def whole(self) -> Times:
+        """Of requests alone on the instance, their phases independent of each other."""
+        return summed([phase.times for phase in self.phases])
+
+    @property
+    def held(self) -> Times:
+        """On a slot. At least one phase has to block."""
+        return summed([phase.times for phase in self.phases if phase.blocking])
+
     def resampled(self, dice: random.Random) -> Demand:
         """As another measurement might have found it."""
         return self.replaced(*(phase.times.resampled(dice) for phase in self.phases))
@@ -135,6 +154,17 @@ class Demand(msgspec.Struct, frozen=True):
     def on_faster(self, speed: float) -> Demand:
         """On cores ``speed`` times as fast: CPU shrinks, waiting for others does not."""
         return Demand(tuple(_on_faster(phase, speed) for phase in self.phases))
+
+
+def summed(parts: Sequence[Times]) -> Times:
+    """One of each, added: exact for one part or fixed others, else drawn, the same in every run."""
+    varied = sorted((part for part in parts if len(part.values) > 1), key=lambda part: -len(part.values))
+    fixed_s = math.fsum(part.values[0] for part in parts if len(part.values) == 1)
+    if not varied:
+        return Times((fixed_s,))
+    dice = random.Random("sum")
+    columns = [varied[0].values, *(dice.choices(part.values, k=len(varied[0].values)) for part in varied[1:])]
+    return Times(tuple(sorted(fixed_s + math.fsum(drawn) for drawn in zip(*columns, strict=True))))
 
 
 def percentile(ascending: Sequence[float], percent: float) -> float:
@@ -151,6 +181,25 @@ def _on_faster(phase: Phase, speed: float) -> Phase:
 
 def _evenly(points: int) -> Iterator[float]:
     return ((point + 0.5) / points for point in range(points))
+
+
+def _lognormal(median_s: float, sigma: float) -> tuple[float, ...]:
+    normal = statistics.NormalDist(0, sigma)
+    return tuple(median_s * math.exp(normal.inv_cdf(at)) for at in _evenly(POINTS))
+
+
+def _between(text: str) -> tuple[float, float]:
+    """Median and sigma of the log-normal distribution with two percentiles."""
+    found = sorted((float(percent), seconds(length)) for percent, length in _PERCENTILE.findall(text))
+    if len(found) != 2 or not _PERCENTILES.fullmatch(text) or not 0 < found[0][0] < found[1][0] < 100:
+        raise Mistake(f"{text!r}: write two percentiles, as p50=1.2s,p95=2.8s")
+    (low, low_s), (high, high_s) = found
+    if not 0 < low_s < high_s:
+        raise Mistake(f"{text!r}: the higher percentile has to be the longer time, and both above 0")
+    normal = statistics.NormalDist()
+    low_z, high_z = normal.inv_cdf(low / 100), normal.inv_cdf(high / 100)
+    sigma = math.log(high_s / low_s) / (high_z - low_z)
+    return low_s * math.exp(-sigma * low_z), sigma
 
 
 def _sigma(text: str, whole: str) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import bisect
 import enum
 import math
 from collections.abc import Sequence
 
 import msgspec
 
-MINUTE_S = 60.0
+from .traffic import MINUTE_S
 
 
 class Spare(enum.Enum):
@@ -41,6 +40,14 @@ class Safety(msgspec.Struct, frozen=True):
         return bare
 
 
+class Autoscaled(msgspec.Struct, frozen=True):
+    """What an autoscaler on the rate would do."""
+
+    short_minutes: int  # in which more comes than those that run can take
+    floor: int  # the fewest that must always run for that not to happen
+    instance_hours: float  # with that floor
+
+
 class Hour(msgspec.Struct, frozen=True):
     """One hour of a trace."""
 
@@ -49,20 +56,12 @@ class Hour(msgspec.Struct, frozen=True):
     instances: int
 
 
-def rates(arrivals_s: Sequence[float], window_s: float) -> list[float]:
-    """Requests per second, window by window. A trace that is shorter than a window is one."""
-    if not arrivals_s:
-        return []
-    window_s = min(window_s, max(arrivals_s[-1], 1e-9))
-    counts = [0] * (int(arrivals_s[-1] / window_s - 1e-9) + 1)
-    for at_s in arrivals_s:
-        counts[min(int(at_s / window_s), len(counts) - 1)] += 1
-    return [count / window_s for count in counts]
+def hours(minutes: Sequence[float], safety: Safety, each_per_s: float, lag_s: float) -> list[Hour]:
+    """What has to run in each hour, by the rates of its minutes.
 
-
-def hours(arrivals_s: Sequence[float], safety: Safety, each_per_s: float, lag_s: float) -> list[Hour]:
-    """What has to run in each hour, if instances are asked for ``lag_s`` before they serve."""
-    minutes = rates(arrivals_s, MINUTE_S)
+    More are asked for when an hour begins and serve ``lag_s`` later, so those of the hour before take what comes until
+    then.
+    """
     ahead = math.ceil(lag_s / MINUTE_S)
     found = []
     for begin in range(0, len(minutes), 60):
@@ -71,17 +70,22 @@ def hours(arrivals_s: Sequence[float], safety: Safety, each_per_s: float, lag_s:
     return found
 
 
-def steepest(arrivals_s: Sequence[float], lag_s: float) -> float:
+def steepest(minutes: Sequence[float], lag_s: float) -> float:
     """The largest rise of the rate within ``lag_s``: what nothing but instances that run already can take."""
-    minutes = rates(arrivals_s, MINUTE_S)
     ahead = math.ceil(lag_s / MINUTE_S)
     return max((max(minutes[at : at + ahead + 1]) - rate for at, rate in enumerate(minutes)), default=0.0)
 
 
-def busiest(arrivals_s: Sequence[float], requests: int) -> list[float]:
-    """The part of a trace, of about so many requests, that ends with its busiest minute, from 0 on."""
-    minutes = rates(arrivals_s, MINUTE_S)
-    end_s = (max(range(len(minutes)), key=minutes.__getitem__) + 1) * MINUTE_S
-    end = bisect.bisect_right(arrivals_s, end_s)
-    part = arrivals_s[max(0, end - requests) : end]
-    return [at_s - part[0] for at_s in part]
+def autoscaled(minutes: Sequence[float], safety: Safety, each_per_s: float, lag_s: float) -> Autoscaled:
+    """An autoscaler that, after each minute, asks for what its rate needs and gets it ``lag_s`` later.
+
+    It begins with what the first minute needs, and gives back as slowly as it gets: one that is quicker is short
+    more often.
+    """
+    lag = math.ceil(lag_s / MINUTE_S)
+    asked = [safety.instances(rate, each_per_s) for rate in minutes]
+    needed = [max(1, math.ceil(rate / each_per_s - 1e-9)) for rate in minutes]
+    running = [asked[max(0, at - lag - 1)] for at in range(len(minutes))]
+    short = [need for need, runs in zip(needed, running, strict=True) if need > runs]
+    floor = max([safety.least, *short])
+    return Autoscaled(len(short), floor, sum(max(runs, floor) for runs in running) / 60)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from ..durations import written
 from ..trial.page import Lines, Table
 from . import azure, queueing
-from .demand import Times
+from .fleet import Autoscaled
 from .plan import Fit, Plan
 from .slo import Estimate, Forecast
 from .usl import Parameter, Usl
@@ -50,16 +50,20 @@ def summary(plan: Plan) -> list[str]:
 def _fleet_sentences(plan: Plan) -> list[str]:
     needed, rule = plan.fleet, plan.rule
     assert needed is not None
-    spare = plan.question.safety.spare.value
+    spare, whole = plan.question.safety.spare.value, needed.whole
     found = [
         f"{_rate(needed.per_s)} need {needed.instances} instances: {plan.question.safety.headroom:.0%} headroom, "
-        f"spare: {spare}, at least {plan.question.safety.least}. Together they would give p95 {written(needed.p95_s)}, "
-        f"p99 {written(needed.p99_s)}, {needed.refusal_rate:.2%} without an answer.",
+        f"spare: {spare}, at least {plan.question.safety.least}. Together they would give p95 {_span(whole.p95_s)}, "
+        f"p99 {_span(whole.p99_s)}, {_share(whole.refusal_rate)} without an answer.",
         f"Azure's one line, ceil(rate x p95 / 0.7 / {rule.concurrent}), says {rule.instances}: "
         f"{_figure(rule.each_per_s)} requests/s for each.",
     ]
     if needed.after_loss is not None:
-        found.append(f"With the {spare} lost the promise is {'still kept' if needed.after_loss else 'BROKEN'}.")
+        lost = needed.after_loss
+        found.append(
+            f"With the {spare} lost p95 would be {_span(lost.p95_s)}, {_share(lost.refusal_rate)} without an answer: "
+            f"the promise is {'still kept' if lost.is_kept else 'BROKEN'}."
+        )
     first = plan.ceilings[0]
     if needed.per_s > first.per_s:
         found.append(
@@ -116,20 +120,28 @@ def _basis(plan: Plan) -> Lines:
         f"an instance: {question.workers} workers x {question.threads} threads = {shape.slots} slots, "
         f"{shape.cores:g} cores, {shape.places} places"
         + (f", timeout {written(shape.deadline_s)}" if math.isfinite(shape.deadline_s) else ""),
-        "arrivals: " + ("as in the trace" if question.arrivals_s and question.per_s is None else "Poisson")
+        "arrivals: " + ("as in the busiest minute" if _is_traced(plan) else "Poisson")
         + f"; balancer: {question.balancer.value}; intervals of 95 %: other arrivals, another measurement",
     ]  # fmt: skip
+    if plan.fleet and plan.fleet.whole.simulated < plan.fleet.instances:
+        lines.append(
+            f"of the fleet {plan.fleet.whole.simulated} instances are simulated, with their share of Poisson arrivals"
+        )
     return Lines("Times and shape", lines)
+
+
+def _is_traced(plan: Plan) -> bool:
+    traffic = plan.question.traffic
+    return traffic is not None and traffic.peak is not None and plan.question.per_s is None
 
 
 _FORECAST = ("", "requests/s", "p50", "p95", "p99", "no answer", "inside", "cores")
 
 
 def _forecast(name: str, at: Forecast) -> tuple[str, ...]:
-    share = at.refusal_rate
     return (
-        name, _figure(at.per_s), _span(at.p50_s), _span(at.p95_s), _span(at.p99_s),
-        f"{share.value:.2%} ({share.low:.2%} to {share.high:.2%})", _figure(at.inside), f"{at.cores:.2f}",
+        name, _figure(at.per_s), _span(at.p50_s), _span(at.p95_s), _span(at.p99_s), _share(at.refusal_rate),
+        _figure(at.inside), f"{at.cores:.2f}",
     )  # fmt: skip
 
 
@@ -142,9 +154,8 @@ def _closed(plan: Plan) -> Lines:
             "By closed form", [f"M/G/{shape.places}/{shape.places} (Erlang B): {lost:.2%} refused at the limit"]
         )
     servers = min(shape.slots, shape.places)
-    held = Times(tuple(map(sum, zip(*(each.times.values for each in demand.phases if each.blocking), strict=False))))
     load = per_s * demand.held_s
-    wait_s = queueing.wait_mgc(servers, load, held.variation2) * demand.held_s
+    wait_s = queueing.wait_mgc(servers, load, demand.held.variation2) * demand.held_s
     refused, bounded = queueing.bounded(servers, load, shape.places)
     endless = f"mean wait {written(wait_s)}" if math.isfinite(wait_s) else "no end of waiting"
     return Lines(
@@ -176,38 +187,66 @@ def _day(plan: Plan) -> list[Lines | Table]:
     assert day is not None
     rows = [(written(hour.begin_s), _figure(hour.peak_per_s), str(hour.instances)) for hour in day.hours]
     lines = [
-        f"{day.requests:,} requests in {written(day.lasted_s)}; busiest minute {_rate(day.busiest_minute_per_s)}, "
-        f"busiest second {_rate(day.busiest_second_per_s)}",
+        f"{day.requests:,} requests in {written(day.lasted_s)}; busiest minute {_rate(day.busiest_minute_per_s)}"
+        + (f", busiest second {_rate(day.busiest_second_per_s)}" if day.busiest_second_per_s else ""),
         f"within the {written(plan.question.lag_s)} that scaling out takes the rate rises by up to "
         f"{_rate(day.rises_per_s)}: instances that run already must take that",
     ]
     if day.hours:
         used, always = sum(hour.instances for hour in day.hours), max(hour.instances for hour in day.hours)
         lines.append(f"by a schedule {used} instance hours, for the peak all the time {always * len(day.hours)}")
+    if day.autoscaled:
+        lines.append(_autoscaled(day.autoscaled))
     hours = [Table("Hour by hour", ("from", "peak of its minutes /s", "instances"), rows)] if rows else []
     return [Lines("The whole trace", lines), *hours]
 
 
-_MACHINES = ("machine", "cores", "GiB", "requests/s each", "instances", "quota (cores)", "per hour", "memory", "mind")
+def _autoscaled(found: Autoscaled) -> str:
+    """An autoscaler on the rate alone, and what makes it do."""
+    short = "is never short"
+    if found.short_minutes:
+        short = f"is short in {found.short_minutes} minutes; with never fewer than {found.floor} it is not"
+    return f"by an autoscaler on the rate {found.instance_hours:.0f} instance hours: it {short}"
+
+
+_MACHINES = (
+    "machine",
+    "cores",
+    "GiB",
+    "speed of a core",
+    "requests/s each",
+    "instances",
+    "quota (cores)",
+    "per hour",
+    "memory",
+    "mind",
+)
 
 
 def _fit(fit: Fit) -> tuple[str, ...]:
+    machine = fit.sku
     return (
-        fit.sku.name, str(fit.sku.cores), f"{fit.sku.memory_gib:g}", _figure(fit.each_per_s) if fit.each_per_s else "-",
-        _or_dash(fit.instances), _or_dash(fit.quota), "-" if fit.per_hour is None else f"{fit.per_hour:.2f}",
-        fit.memory, "; ".join(fit.warnings),
+        machine.name, str(machine.cores), f"{machine.memory_gib:g}", f"{machine.speed:.2f}" if machine.speed else "-",
+        _figure(fit.each_per_s) if fit.each_per_s else "-", _or_dash(fit.instances), _or_dash(fit.quota),
+        "-" if fit.per_hour is None else f"{fit.per_hour:.2f}", fit.memory, "; ".join(fit.warnings),
     )  # fmt: skip
 
 
 def _models(plan: Plan) -> Lines:
     models = plan.models
     assert models is not None
-    told = (
-        f"The models behind the flow have to allow {models.tokens_per_minute:,.0f} tokens and "
-        f"{models.requests_per_minute:,.0f} requests a minute; at the headroom of the instances "
-        f"{models.tokens_per_minute / (1 - plan.question.safety.headroom):,.0f} tokens."
-    )
-    return Lines("Quota of the models", [told])
+    rate = plan.fleet.per_s if plan.fleet else plan.question.per_s or plan.reach.per_s.value
+    apart = ""
+    if models.prompt_per_minute is not None and models.completion_per_minute is not None:
+        apart = f" ({models.prompt_per_minute:,.0f} of prompts, {models.completion_per_minute:,.0f} of answers)"
+    room = 1 - plan.question.safety.headroom
+    told = [
+        f"At {_rate(rate)} the models behind the flow have to allow {models.tokens_per_minute:,.0f} tokens{apart} and "
+        f"{models.requests_per_minute:,.0f} requests a minute; with the headroom of the instances "
+        f"{models.tokens_per_minute / room:,.0f} tokens and {models.requests_per_minute / room:,.0f} requests.",
+        "Azure OpenAI reserves max_tokens of a call when it comes, not what is answered, and may look at each second.",
+    ]
+    return Lines("Quota of the models", told)
 
 
 def _plain(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -226,6 +265,10 @@ def _span(estimate: Estimate) -> str:
     if not math.isfinite(estimate.value):
         return "never"
     return f"{written(estimate.value)} ({written(estimate.low)} to {written(estimate.high)})"
+
+
+def _share(estimate: Estimate) -> str:
+    return f"{estimate.value:.2%} ({estimate.low:.2%} to {min(1.0, estimate.high):.2%})"
 
 
 def _rate(per_s: float) -> str:

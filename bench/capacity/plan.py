@@ -11,14 +11,15 @@ import msgspec
 from . import azure, fleet
 from .azure import Ceiling, Sku
 from .demand import Demand
-from .fleet import Hour, Safety
+from .fleet import Autoscaled, Hour, Safety
 from .given import Given
 from .instance import Shape
-from .simulation import Balancer, poisson, simulate
+from .simulation import Balancer
 from .slo import Forecast, Reach, Slo, forecast, reach
+from .together import Together, together
+from .traffic import Traffic
 from .usl import Usl
 
-_FLEET_REQUESTS = 60_000
 _SKU_REQUESTS = 6_000
 _MEMORY_FREE = 0.8  # of a machine's memory, for the server; the rest is the system's
 
@@ -31,8 +32,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     shape: Shape
     slo: Slo
     safety: Safety
-    per_s: float | None = None  # the target; None: that of the arrivals, if there are any
-    arrivals_s: Sequence[float] = ()
+    per_s: float | None = None  # the target; None: that of the traffic, if there is any
+    traffic: Traffic | None = None
     lag_s: float = azure.SCALE_OUT_S[1]
     balancer: Balancer = Balancer.LEAST
     workers: int = 1
@@ -67,11 +68,9 @@ class Fleet(msgspec.Struct, frozen=True):
 
     per_s: float
     instances: int
-    p95_s: float
-    p99_s: float
-    refusal_rate: float
+    whole: Together
     each: Forecast  # an instance at its share
-    after_loss: bool | None  # whether the promise is still kept with the spare gone; None: there is none
+    after_loss: Together | None  # with the spare gone; None: there is none
 
 
 class Fit(msgspec.Struct, frozen=True):
@@ -92,15 +91,18 @@ class Day(msgspec.Struct, frozen=True):
     requests: int
     lasted_s: float
     busiest_minute_per_s: float
-    busiest_second_per_s: float
+    busiest_second_per_s: float | None  # None: nobody knows
     rises_per_s: float  # within the time that scaling out takes
     hours: Sequence[Hour]
+    autoscaled: Autoscaled | None  # None: no rate keeps the promise
 
 
 class Models(msgspec.Struct, frozen=True):
     """What the models behind the flow have to allow."""
 
     tokens_per_minute: float
+    prompt_per_minute: float | None  # of them; None: not known apart
+    completion_per_minute: float | None
     requests_per_minute: float
 
 
@@ -123,26 +125,28 @@ def plan(question: Question, today: datetime.date) -> Plan:
     reached = reach(question.demand, question.shape, question.slo, seed=question.seed)
     per_s = _target(question)
     mean_s = reached.at.inside / reached.at.per_s  # Little's law: what a request holds a connection for
+    mean_s = mean_s or min(question.demand.mean_s, question.shape.deadline_s)
     rule = _rule(question, per_s)
     needed = _fleet(question, reached, per_s) if per_s and reached.is_reached else None
     size = question.given.response_bytes + question.request_bytes
+    models = _models(question.given, per_s or reached.per_s.value)
     return Plan(
         question=question,
         reach=reached,
         rule=rule,
         fleet=needed,
-        day=_day(question, reached) if question.arrivals_s else None,
+        day=_day(question, question.traffic, reached) if question.traffic else None,
         fits=[_fit(question, machine, per_s, today) for machine in question.skus],
         ceilings=azure.ceilings(mean_s, size, new_connections=question.stream),
-        models=_models(question.given, per_s or reached.per_s.value),
-        doubts=[*question.doubts, *_extrapolations(question, reached, needed)],
+        models=models,
+        doubts=[*_warnings(question, models, needed), *question.doubts, *_extrapolations(question, reached)],
     )
 
 
 def _target(question: Question) -> float | None:
-    if question.per_s is not None or not question.arrivals_s:
+    if question.per_s is not None or not question.traffic:
         return question.per_s
-    return max(fleet.rates(question.arrivals_s, fleet.MINUTE_S))
+    return question.traffic.most_per_s
 
 
 def _rule(question: Question, per_s: float | None) -> Rule:
@@ -158,58 +162,45 @@ def _fleet(question: Question, reached: Reach, per_s: float) -> Fleet:
     count = question.safety.instances(per_s, reached.per_s.value)
     spare = {fleet.Spare.INSTANCE: 1, fleet.Spare.ZONE: math.ceil(count / question.safety.zones)}
     lost = spare.get(question.safety.spare, 0)
+    each = forecast(question.demand, question.shape, per_s / count, seed=question.seed)
+    peak = question.traffic.peak if question.traffic and question.per_s is None else None
 
-    def together(instances: int) -> tuple[float, float, float, bool]:
-        arrivals_s = _arrivals(question, per_s)
-        found = simulate(
+    def of(instances: int) -> Together:
+        return together(
             question.demand,
             question.shape,
-            arrivals_s,
-            instances=instances,
+            question.slo,
+            per_s,
+            instances,
             balancer=question.balancer,
+            peak=peak,
             seed=question.seed,
         )
-        return found.percentile(95), found.percentile(99), found.refusal_rate, question.slo.is_kept(found)
 
-    p95_s, p99_s, refusal_rate, _ = together(count)
-    return Fleet(
-        per_s,
-        count,
-        p95_s,
-        p99_s,
-        refusal_rate,
-        forecast(question.demand, question.shape, per_s / count, seed=question.seed),
-        together(count - lost)[3] if 0 < lost < count else None,
-    )
+    return Fleet(per_s, count, of(count), each, of(count - lost) if 0 < lost < count else None)
 
 
-def _arrivals(question: Question, per_s: float) -> list[float]:
-    """The busiest part of the trace, or Poisson arrivals at the target."""
-    if question.arrivals_s and question.per_s is None:
-        return fleet.busiest(question.arrivals_s, _FLEET_REQUESTS)
-    return poisson(per_s, _FLEET_REQUESTS, question.seed)
-
-
-def _day(question: Question, reached: Reach) -> Day:
-    arrivals_s = question.arrivals_s
-    each_per_s = reached.per_s.value
+def _day(question: Question, traffic: Traffic, reached: Reach) -> Day:
+    safety, each_per_s = question.safety, reached.per_s.value
     return Day(
-        len(arrivals_s),
-        arrivals_s[-1],
-        max(fleet.rates(arrivals_s, fleet.MINUTE_S)),
-        max(fleet.rates(arrivals_s, 1.0)),
-        fleet.steepest(arrivals_s, question.lag_s),
-        fleet.hours(arrivals_s, question.safety, each_per_s, question.lag_s) if each_per_s else (),
+        traffic.requests,
+        traffic.lasts_s,
+        traffic.most_per_s,
+        traffic.second_per_s,
+        fleet.steepest(traffic.minutes, question.lag_s),
+        fleet.hours(traffic.minutes, safety, each_per_s, question.lag_s) if each_per_s else (),
+        fleet.autoscaled(traffic.minutes, safety, each_per_s, question.lag_s) if each_per_s else None,
     )
 
 
 def _fit(question: Question, machine: Sku, per_s: float | None, today: datetime.date) -> Fit:
     """With as many workers as cores, and slots and places in proportion."""
     warnings = azure.warnings(machine)
-    gone = machine.retires is not None and machine.retires <= today
-    if machine.speed is None or gone:
-        return Fit(machine, 0.0, None, None, None, "unknown", ["is retired"] if gone else warnings)
-    speed = machine.speed / (question.measured_on.speed or 1.0) if question.measured_on else machine.speed
+    if machine.retires is not None and machine.retires <= today:
+        return Fit(machine, 0.0, None, None, None, "unknown", ["is retired"])
+    speed = _speed(question, machine)
+    if speed is None:
+        return Fit(machine, 0.0, None, None, None, _memory(question, machine), warnings)
     share = machine.cores / question.workers
     shape = Shape(
         max(1, round(question.shape.slots * share)),
@@ -223,6 +214,8 @@ def _fit(question: Question, machine: Sku, per_s: float | None, today: datetime.
     count = None
     if per_s and found.is_reached:
         count = question.safety.instances(per_s, found.per_s.value)
+        if count > azure.MOST_INSTANCES:
+            warnings.append(f"more than the {azure.MOST_INSTANCES} instances of a deployment")
     price = question.prices.get(machine.name)
     return Fit(
         machine,
@@ -233,6 +226,16 @@ def _fit(question: Question, machine: Sku, per_s: float | None, today: datetime.
         _memory(question, machine),
         warnings,
     )
+
+
+def _speed(question: Question, machine: Sku) -> float | None:
+    """A core of it beside one that was measured on; None: nobody knows."""
+    measured_on = question.measured_on
+    if machine == measured_on:
+        return 1.0
+    if measured_on is None or machine.speed is None:
+        return machine.speed
+    return machine.speed / measured_on.speed if measured_on.speed else None
 
 
 def _useful_cores(question: Question, cores: int) -> float:
@@ -250,13 +253,20 @@ def _memory(question: Question, machine: Sku) -> str:
 
 
 def _models(given: Given, per_s: float) -> Models | None:
-    tokens = given.prompt_tokens + given.completion_tokens
+    is_apart = not given.tokens
+    tokens = given.prompt_tokens + given.completion_tokens if is_apart else given.tokens
     if not tokens and not given.calls:
         return None
-    return Models(per_s * 60 * tokens, per_s * 60 * (given.calls or 1.0))
+    minutely = per_s * 60
+    return Models(
+        minutely * tokens,
+        minutely * given.prompt_tokens if is_apart else None,
+        minutely * given.completion_tokens if is_apart else None,
+        minutely * (given.calls or 1.0),
+    )
 
 
-def _extrapolations(question: Question, reached: Reach, needed: Fleet | None) -> list[str]:
+def _extrapolations(question: Question, reached: Reach) -> list[str]:
     """What goes beyond what was measured."""
     found = []
     measured = question.given.rates_per_s
@@ -278,6 +288,28 @@ def _extrapolations(question: Question, reached: Reach, needed: Fleet | None) ->
             )
     elif question.skus:
         found.append("EXTRAPOLATED: more workers are taken to bring as much each. Give --points over workers")
-    if needed and needed.after_loss is False:
-        found.append("with the spare lost the promise is broken: raise --headroom or --at-least")
+    return found
+
+
+def _warnings(question: Question, models: Models | None, needed: Fleet | None) -> list[str]:
+    """What would go wrong as it is planned."""
+    found = []
+    if needed and not needed.whole.is_kept:
+        found.append("these instances BREAK the promise: requests come in bursts. Raise --headroom or --at-least")
+    elif needed and needed.after_loss and not needed.after_loss.is_kept:
+        found.append("with the spare lost the promise is BROKEN: raise --headroom or --at-least")
+    second_per_s = question.traffic.second_per_s if question.traffic and question.per_s is None else None
+    if second_per_s and second_per_s > azure.MOST_REQUESTS_PER_S:
+        found.append(
+            f"in the busiest second {second_per_s:.0f} requests come: a managed endpoint refuses what exceeds "
+            f"{azure.MOST_REQUESTS_PER_S} requests/s"
+        )
+    if needed and needed.instances < azure.LEAST_INSTANCES:
+        found.append(f"fewer than {azure.LEAST_INSTANCES} instances are not highly available, as Azure has it")
+    if question.measured_on and question.measured_on.speed is None and question.is_elsewhere:
+        found.append(f"{question.measured_on.name} has no published speed, so nothing is said of other machines")
+    if math.isfinite(question.shape.deadline_s) and question.shape.deadline_s * 1e3 > azure.LONGEST_TIMEOUT_MS:
+        found.append(f"a managed endpoint ends every request after {azure.LONGEST_TIMEOUT_MS // 1000} s")
+    if models and models.prompt_per_minute == 0 and models.completion_per_minute:
+        found.append("tokens of prompts are not known, and the quota of the models has to allow them: --prompt-tokens")
     return found

@@ -17,10 +17,13 @@ from .demand import Times
 from .given import Given
 
 _NS = 1e9
+_BORNE = 0.95  # successes of what was offered
 
 
 def from_records(paths: Sequence[Path]) -> Given:
-    """All of them together; times and CPU from the one with the fewest requests inside, where nobody is in the way.
+    """All of them together; times from the one with the fewest requests inside, where nobody is in the way.
+
+    CPU is from there, and from the one with the most answers a second that was borne: refusals cost CPU too.
 
     Raises Mistake.
     """
@@ -39,6 +42,7 @@ def from_records(paths: Sequence[Path]) -> Given:
         times=Times.of([sample.service_ns / _NS for sample in samples]),
         count=len(samples),
         cpu_s=server.cpu_per_success_s if server else None,
+        busy_cpu_s=_busy_cpu_s([each for _, each in told], summary),
         rates_per_s=(min(rates), max(rates)),
         response_bytes=sum(sample.received_bytes for sample in samples) / len(samples),
         completion_tokens=sum(sample.tokens for sample in samples) / len(samples),
@@ -59,6 +63,14 @@ def _successes(record: Record) -> list[Sample]:
 
 def _inside(summary: Summary) -> float:
     return summary.answered_per_s * summary.service.mean_s if summary.service else 0.0
+
+
+def _busy_cpu_s(told: Sequence[Summary], quietest: Summary) -> float | None:
+    borne = [each for each in told if each.outcomes["success"] >= _BORNE * each.offered and not each.voids]
+    busiest = max(borne, key=lambda each: each.answered_per_s, default=quietest)
+    if busiest is quietest or busiest.server is None:
+        return None
+    return busiest.server.cpu_per_success_s
 
 
 def _points(told: Sequence[tuple[Record, Summary]]) -> list[tuple[float, float]]:

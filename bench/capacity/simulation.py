@@ -74,11 +74,16 @@ def simulate(
     instances: int = 1,
     balancer: Balancer = Balancer.LEAST,
     seed: int = 0,
+    begin_s: float | None = None,
 ) -> Result:
-    """Send ``arrivals_s``, ascending, to so many instances of one kind."""
+    """Send ``arrivals_s``, ascending, to so many instances of one kind.
+
+    Who comes before ``begin_s`` is in no figure; None: the first :data:`WARM_UP`.
+    """
     if not arrivals_s:
         return Result((), 0, 0, 0, 0.0)
-    begin_s = arrivals_s[int(len(arrivals_s) * WARM_UP)]
+    if begin_s is None:
+        begin_s = arrivals_s[int(len(arrivals_s) * WARM_UP)]
     fleet = [Instance(shape, demand, begin_s) for _ in range(instances)]
     dice = random.Random(f"service {seed}")  # apart from the seed of the arrivals: the two must not go together
     draws = zip(*(phase.times.draws(dice) for phase in demand.phases), strict=True)

@@ -36,7 +36,7 @@ def test_a_promise_kept_or_broken_everywhere_gives_the_end_of_the_range():
 def test_erlangs_table_is_foretold_within_what_chance_does():
     # 1 % are lost at 4.461 erlangs on 10 lines
     asks = Demand((Phase(Times((0.1,)), blocking=False),))
-    said = foretell("lines", asks, Shape(1, 1, 10), Slo(95, 0.2, 0.01), lasts_s=400, seed=3)
+    said = foretell("lines", asks, Shape(1, 1, 10), Slo(95, 0.2, 0.01), lasts_s=150, seed=3)
     assert said.per_s == pytest.approx(44.61, rel=0.05)
     assert said.azure_per_s == pytest.approx(0.7 * 10 / 0.1)
     flooded = said.at[-1]
