@@ -286,10 +286,12 @@ class Connection(Wire):
         else:
             self._next()
 
-    def answered(self, exchange: Exchange) -> None:
-        """The last byte of a streamed reply is written, or will never be."""
+    def answered(self, exchange: Exchange, last: bytes = b"") -> None:
+        """A streamed reply is at its end: ``last`` is what of it is still to be written, if ever it will be."""
         self.exchange = None
-        self.service.ended(exchange)
+        self.service.ended(exchange)  # before the client can know
+        if last and self.transport is not None:
+            self.transport.write(last)
         if not exchange.close:
             self._next()
         elif self._held:

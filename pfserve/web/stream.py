@@ -11,6 +11,7 @@ from aiohttp import hdrs
 if TYPE_CHECKING:
     from pfserve.web.exchange import Exchange
 
+_LAST_CHUNK = b"0\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER for zero seconds
 
 
@@ -44,9 +45,7 @@ class ReplyStream:
 
     def end(self) -> None:
         """The reply is complete."""
-        if self._chunked:
-            self._write(b"0\r\n\r\n")
-        self._connection.answered(self._exchange)
+        self._connection.answered(self._exchange, _LAST_CHUNK if self._chunked else b"")
 
     def cut(self) -> None:
         """Close in the middle, so that the client can tell that it was not all."""

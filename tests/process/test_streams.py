@@ -153,3 +153,22 @@ def test_streams_that_are_cut_are_counted_apart(tmp_path: Path, workers: int, te
             status = json.loads(page.read())
         assert (status["served"], status["failed"]) == (1, 4)
         assert "its stream was cut off: The request was not finished within 2 s" in server.log
+
+
+KILLED_BEFORE_IT_IS_COUNTED = """
+import os, signal
+from pfserve.web import Service
+
+def die(service, exchange):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Service.ended = die
+"""
+
+
+def test_nobody_has_the_whole_of_a_stream_that_is_not_counted(tmp_path: Path) -> None:
+    flow = write_flow(tmp_path / "flow", TOOL + KILLED_BEFORE_IT_IS_COUNTED)
+    with serving(flow, "--workers=1") as server:
+        connection, response = streaming(server, "items:3")
+        with contextlib.closing(connection), pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            response.read()
