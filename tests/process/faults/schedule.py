@@ -18,12 +18,15 @@ from process.faults.steps import STEPS, Trap
 LEADER_DEATHS_A_MINUTE = 4  # the sixth is a crash loop, by design
 WORKER_DEATHS_IN_30_S = 10
 CAUGHT_WITHIN_S = 2.0
+UNTIL_REPLACED_S = 6.0  # twice the --stuck-after-s of the server
 MISSED = -1  # the step of an event that nobody came by
 IN_A_HAND_OVER = " in a hand-over"
 
 WEIGHTS = {
     "kill worker": 6,
+    "kill all workers": 1,
     "kill leader": 2,
+    "kill new leader": 2,
     "kill monitor": 2,
     "stop worker": 3,
     "stop worker until replaced": 1,
@@ -37,6 +40,7 @@ WEIGHTS = {
     f"kill other worker{IN_A_HAND_OVER}": 4,
     f"kill leader{IN_A_HAND_OVER}": 2,
     f"stop worker{IN_A_HAND_OVER}": 3,
+    f"stop worker until replaced{IN_A_HAND_OVER}": 1,
     f"reload{IN_A_HAND_OVER}": 2,
 }
 
@@ -58,6 +62,7 @@ class Event:
     held: dict[int, frozenset[str]] = field(default_factory=dict)
     until_s: float = 0.0
     recovered_s: float = 0.0  # how long until all was as before
+    code: int | None = None  # with which a reload ended
 
 
 @dataclass
@@ -68,7 +73,7 @@ class Faults:
     flow: Path
     chance: random.Random
     events: list[Event] = field(default_factory=list)
-    _held: dict[int, frozenset[str]] = field(default_factory=dict)  # by those that are stopped now
+    _event: Event = field(default_factory=lambda: Event(0.0, "nothing"))  # the one that is being done
     _decks: dict[str, list[int]] = field(default_factory=dict)  # by event, the steps that are still to come
 
     async def run(self, duration_s: float) -> None:
@@ -80,21 +85,19 @@ class Faults:
             await self._recover(event)
 
     def _chosen(self) -> str:
-        spared = set()
-        if self._lately("kill leader", 60) >= LEADER_DEATHS_A_MINUTE:
-            spared.add("leader")
-        if self._lately("kill worker", 30) + self._lately("kill other worker", 30) >= WORKER_DEATHS_IN_30_S:
-            spared.add("worker")
-        weights = {what: weight for what, weight in WEIGHTS.items()
-                   if not any(what.startswith((f"kill {who}", f"kill other {who}")) for who in spared)}  # fmt: skip
+        weights = dict(WEIGHTS)
+        if self._died("leader", 60) >= LEADER_DEATHS_A_MINUTE:
+            weights = {what: weight for what, weight in weights.items() if "leader" not in what}
+        if self._died("worker", 30) >= WORKER_DEATHS_IN_30_S:
+            weights = {what: weight for what, weight in weights.items() if not _kills(what, "worker")}
         return self.chance.choices(list(weights), list(weights.values()))[0]
 
-    def _lately(self, what: str, window_s: float) -> int:
-        return sum(event.what.startswith(what) and time.monotonic() - event.at_s < window_s for event in self.events)
+    def _died(self, who: str, window_s: float) -> int:
+        """How often some were killed lately."""
+        return sum(_kills(event.what, who) and time.monotonic() - event.at_s < window_s for event in self.events)
 
     async def _one(self, what: str) -> Event:
-        self._held = {}
-        event = Event(time.monotonic(), what, held=self._held)
+        event = self._event = Event(time.monotonic(), what)
         if what.endswith(IN_A_HAND_OVER):
             event.pids = await self._in_a_hand_over(event)
         else:
@@ -106,12 +109,22 @@ class Faults:
         workers = children(self.server.leader())
         return self._kill(self.chance.choice(workers)) if workers else ()
 
+    async def _kill_all_workers(self) -> Pids:
+        return tuple(pid for worker in children(self.server.leader()) for pid in self._kill(worker))
+
     async def _kill_leader(self) -> Pids:
-        leader = self.server.leader()
-        workers = children(leader)
-        for worker in workers:  # they die with it
-            self._pause(worker)
-        return (*self._kill(leader), *workers) if leader else ()
+        return self._kill_with_children(self.server.leader())
+
+    async def _kill_new_leader(self) -> Pids:
+        """The one that gets ready for a reload; the reload fails, if it was not ready."""
+        old = set(children(self.server.master))
+        reloading = asyncio.create_task(self.server.reload())
+        while not (new := set(children(self.server.master)) - old) and not reloading.done():
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(self.chance.uniform(0.0, 0.6))
+        killed = self._kill_with_children(*new)
+        self._event.code = await reloading
+        return killed
 
     async def _kill_monitor(self) -> Pids:
         return self._kill((await self.server.status())["monitor"]["pid"])
@@ -120,7 +133,7 @@ class Faults:
         return await self._stop(children(self.server.leader()), self.chance.uniform(0.1, 1.5))
 
     async def _stop_worker_until_replaced(self) -> Pids:
-        return await self._stop(children(self.server.leader()), 6.0)
+        return await self._stop(children(self.server.leader()), UNTIL_REPLACED_S)
 
     async def _stop_leader(self) -> Pids:
         await self._stop([self.server.leader()], self.chance.uniform(0.1, 2.0))
@@ -135,7 +148,8 @@ class Faults:
         return ()
 
     async def _reload(self) -> Pids:
-        assert await self.server.reload() == 0, "a reload of a good flow failed"
+        self._event.code = await self.server.reload()
+        assert self._event.code == 0, "a reload of a good flow failed"
         return ()
 
     async def _reload_while_one_is_stopped(self) -> Pids:
@@ -146,9 +160,9 @@ class Faults:
 
     async def _reload_a_bad_flow(self) -> Pids:
         flows.break_it(self.flow)
-        code = await self.server.reload()
+        self._event.code = await self.server.reload()
         flows.mend(self.flow)
-        assert code == 1, "a reload of a broken flow was no failure"
+        assert self._event.code == 1, "a reload of a broken flow was no failure"
         return ()
 
     async def _in_a_hand_over(self, event: Event) -> Pids:
@@ -174,9 +188,10 @@ class Faults:
         return self._kill(caught)
 
     async def _kill_other_worker_beside(self, caught: int) -> Pids:
-        killed = [self._kill(worker) for worker in children(parent(caught)) if worker != caught][:1]
+        others = [worker for worker in children(parent(caught)) if worker != caught]
+        killed = self._kill(others[0]) if others else ()
         await asyncio.sleep(self.chance.uniform(0.0, 0.3))
-        return killed[0] if killed else ()
+        return killed
 
     async def _kill_leader_beside(self, caught: int) -> Pids:
         return await self._kill_leader() if parent(caught) == self.server.leader() else ()
@@ -185,32 +200,38 @@ class Faults:
         await asyncio.sleep(self.chance.uniform(0.1, 1.5))
         return ()
 
+    async def _stop_worker_until_replaced_beside(self, caught: int) -> Pids:
+        await asyncio.sleep(UNTIL_REPLACED_S)
+        return ()
+
     async def _reload_beside(self, caught: int) -> Pids:
         return await self._reload()
 
-    def _pause(self, pid: int) -> None:
-        """Stop it, and see what it holds."""
-        os.kill(pid, signal.SIGSTOP)
+    def _pause(self, pid: int) -> bool:
+        """Stop it, and see what it holds. False if it has gone by itself."""
+        try:
+            os.kill(pid, signal.SIGSTOP)
+        except ProcessLookupError:
+            return False
         while state(pid) not in ("T", "Z", ""):
             time.sleep(0.0002)
-        self._held[pid] = connected_to(pid)
+        self._event.held[pid] = connected_to(pid)
+        return True
 
     def _kill(self, pid: int) -> Pids:
-        try:
-            self._pause(pid)
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:  # it has gone by itself meanwhile
+        if not self._pause(pid):
             return ()
+        os.kill(pid, signal.SIGKILL)
         return (pid,)
+
+    def _kill_with_children(self, leader: int = 0) -> Pids:
+        workers = [worker for worker in children(leader) if self._pause(worker)]  # they die with it
+        return (*self._kill(leader), *workers) if leader else ()
 
     async def _stop(self, pids: list[int], for_s: float) -> Pids:
         """Stop one of the processes for a while; give it if it did not come back: the server has replaced it."""
         pid = self.chance.choice(pids or [0])
-        if not pid:
-            return ()
-        try:
-            self._pause(pid)
-        except ProcessLookupError:  # it has gone by itself meanwhile
+        if not pid or not self._pause(pid):
             return ()
         await asyncio.sleep(for_s)
         return () if self._go_on(pid) else (pid,)
@@ -238,3 +259,7 @@ class Faults:
                 return
             assert time.monotonic() < deadline_s, f"not recovered from {event}: {document}"
             await asyncio.sleep(0.05)
+
+
+def _kills(what: str, who: str) -> bool:
+    return what.startswith("kill") and who in what

@@ -45,6 +45,7 @@ STEPS = (
     Step("said to begin", "pfserve.web.connection", "Connection.send_processing", True),
     Step("has run, not answered", "pfserve.web.private", "PrivateService.ended", False),
     Step("its answer has come back", "pfserve.web.relay", "Relay._keep", False),
+    Step("about to be answered", "pfserve.web.service", "Service.ended", False),
 )
 
 

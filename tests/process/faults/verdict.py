@@ -18,6 +18,8 @@ AFTERMATH_S = 3.0  # a client that was cut off hears of it within this
 
 _KILLED_BY_SERVER = re.compile(r"process (\d+) has held the region's lock|worker pid (\d+): killed")
 
+HELD, HANDED_OVER = "it had their connection", "they were handed over to it"
+
 
 @dataclass
 class Verdict:
@@ -50,13 +52,13 @@ def judge(requests: list[Request], events: list[Event], notes: Notes, log: str) 
         elif request.outcome not in ("lost", "cut"):
             verdict.violations.append(f"{request.outcome}: {request}")
         elif holder := _holder(request, events, killed):
-            what = "ran in it" if holder == pid else "another process ran it" if pid else "it had not begun"
-            verdict.causes["its connection was in a process that was killed", what, killed[holder]] += 1
+            what = "it ran them" if holder == pid else "another one ran them" if pid else "they had not begun"
+            verdict.causes[HELD, what, killed[holder]] += 1
         elif request.told == "502" and died_with(request, begun):
-            what = "ran in it" if begun == pid else "it had not begun"
-            verdict.causes["handed over to a process that was killed", what, killed[begun]] += 1
+            what = "it ran them" if begun == pid else "they had not begun"
+            verdict.causes[HANDED_OVER, what, killed[begun]] += 1
         elif request.outcome == "cut" and died_with(request, pid):
-            verdict.causes["handed over to a process that was killed", "ran in it", killed[pid]] += 1
+            verdict.causes[HANDED_OVER, "it ran them", killed[pid]] += 1
         else:
             verdict.violations.append(f"lost without a kill or a word, ran in {pid}, begun in {begun}: {request}")
     return verdict
@@ -91,22 +93,27 @@ def numbers_disagree(status: dict[str, object], requests: list[Request], events:
         )
     exits, monitor, reloads = status["worker_exits"], status["monitor"], status["reloads"]
     assert isinstance(exits, dict) and isinstance(monitor, dict) and isinstance(reloads, dict)
-    deaths = {who: _count(events, f"kill {who}") for who in ("leader", "monitor", "worker", "other worker")}
-    if status["leaders_lost"] != deaths["leader"]:
-        wrong.append(f"{status['leaders_lost']} leaders lost, {deaths['leader']} killed")
-    if monitor["lost"] != deaths["monitor"]:
-        wrong.append(f"{monitor['lost']} monitors lost, {deaths['monitor']} killed")
-    if exits["crashed"] < deaths["worker"] + deaths["other worker"]:
-        wrong.append(f"{exits['crashed']} workers crashed, killed were {deaths}")
-    bad = sum(event.what == "reload a bad flow" for event in events)
-    good = sum(event.what.startswith("reload") for event in events) - bad
-    if (reloads["ok"], reloads["failed"]) != (good, bad):
-        wrong.append(f"{reloads} reloads, {good} good and {bad} bad ones asked for")
+    leaders = _count(events, "kill leader") + sum(event.code == 0 and any(event.pids) for event in _new_leaders(events))
+    workers = sum(_count(events, f"kill {who}") for who in ("worker", "other worker"))
+    if status["leaders_lost"] != leaders:
+        wrong.append(f"{status['leaders_lost']} leaders lost, {leaders} killed")
+    if monitor["lost"] != _count(events, "kill monitor"):
+        wrong.append(f"{monitor['lost']} monitors lost, {_count(events, 'kill monitor')} killed")
+    if exits["crashed"] < workers:
+        wrong.append(f"{exits['crashed']} workers crashed, {workers} killed")
+    codes = Counter(bool(event.code) for event in events if event.code is not None)
+    if (reloads["ok"], reloads["failed"]) != (codes[False], codes[True]):
+        wrong.append(f"{reloads} reloads, {codes[False]} ended well and {codes[True]} badly")
     return wrong
 
 
 def _count(events: list[Event], killing: str) -> int:
     return sum(event.what.startswith(killing) and any(event.pids) for event in events)
+
+
+def _new_leaders(events: list[Event]) -> list[Event]:
+    """Deaths of leaders that may or may not have served: their reloads tell."""
+    return [event for event in events if event.what == "kill new leader"]
 
 
 def table(requests: list[Request], events: list[Event], verdict: Verdict, began_s: float, seed: int) -> str:
@@ -122,9 +129,7 @@ def table(requests: list[Request], events: list[Event], verdict: Verdict, began_
         took = [event.recovered_s for event in events if event.what == what]
         lines.append(f"| {what} | {count} | {median(took):.2f} s, {max(took):.2f} s |")
     lines += ["", *_steps(events), "", *_requests(requests)]
-    lines += ["", "| lost or cut because | and | killed by | |", "|---|---|---|---|"]
-    lines += [f"| {' | '.join(cause)} | {count} |" for cause, count in sorted(verdict.causes.items())]
-    lines += [f"| none of these: a violation | | | {len(verdict.violations)} |"]
+    lines += ["", *_causes(verdict), "", f"violations: {len(verdict.violations)}"]
     return "\n".join(lines)
 
 
@@ -148,4 +153,14 @@ def _requests(requests: list[Request]) -> list[str]:
         lines.append(f"| {outcome} | {' | '.join(str(counts[outcome, *kind]) for kind in kinds)} |")
     took_s = {kind: [r.ended_s - r.sent_s for r in requests if (r.over, bool(r.events)) == kind] for kind in kinds}
     lines.append(f"| longest, in s | {' | '.join(f'{max(took_s[kind]):.1f}' for kind in kinds)} |")
+    return lines
+
+
+def _causes(verdict: Verdict) -> list[str]:
+    """Why requests were lost or cut: by what was killed, and what it had of them."""
+    reasons = sorted({cause[:2] for cause in verdict.causes})
+    names = [f"{had}: {what}" for had, what in reasons]
+    lines = [f"| {' | '.join(['lost or cut because of', *names])} |", "|---" * (1 + len(names)) + "|"]
+    for event in sorted({cause[2] for cause in verdict.causes}):
+        lines.append(f"| {event} | {' | '.join(str(verdict.causes[*reason, event]) for reason in reasons)} |")
     return lines
