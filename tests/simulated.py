@@ -11,7 +11,7 @@ import msgspec
 
 from bench.tuner import Facts, Goal, Score, Setting, Space, Step, Verdict, step
 from bench.tuner.goal import Seen
-from bench.tuner.model import calibrate, forecast
+from bench.tuner.model import CROWDS, calibrate, forecast, is_limited
 from bench.tuner.search import Load, goodput, next_rate
 
 CORES = 2
@@ -75,9 +75,12 @@ def truth(flow: Flow, setting: Setting, goal: Goal, requests: int = 600) -> floa
 
 
 def facts(flow: Flow) -> Facts:
-    """As a single user and a crowd of 16 at one slot would show them."""
-    crowd_per_s = min(1 / (flow.cpu_s + flow.blocks_s), 16 / flow.latency_s)
-    return calibrate(CORES, flow.latency_s, flow.cpu_s, 16, crowd_per_s)
+    """As a single user and growing crowds at one slot would show them."""
+    for users in CROWDS:
+        crowd_per_s = min(1 / (flow.cpu_s + flow.blocks_s), users / flow.latency_s)
+        if is_limited(flow.latency_s, users, crowd_per_s):
+            break
+    return calibrate(CORES, flow.latency_s, flow.cpu_s, users, crowd_per_s)
 
 
 def trial(flow: Flow, setting: Setting, goal: Goal, dice: random.Random, noise: float) -> Score:

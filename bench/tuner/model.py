@@ -16,6 +16,7 @@ from .setting import Setting
 _REACH = 1.0  # doublings along an axis after which a trial tells little about another setting
 _PRIOR = 0.3  # the weight of "the model is right" among the trials near
 _REFUSAL_SIGMAS = 2.3  # places above the mean inside that 1 % of arrivals find taken
+_LIMITED = 0.8  # of what a crowd gets that finds everything free: with less, something bounds it
 _LINE = 3.0  # ln 20: the waits that 5 % exceed, in mean times
 
 
@@ -42,6 +43,14 @@ class Facts(msgspec.Struct, frozen=True):
         if goodput_per_s <= 0:
             return self
         return msgspec.structs.replace(self, hold_s=min(self.hold_s, setting.slots / goodput_per_s))
+
+
+CROWDS = (16, 64, 256)
+
+
+def is_limited(latency_s: float, users: int, crowd_per_s: float) -> bool:
+    """Whether a crowd of so many at one slot was held up: then its rate tells by what, and no larger one is needed."""
+    return crowd_per_s < _LIMITED * users / latency_s
 
 
 def calibrate(cores: int, latency_s: float, cpu_s: float, users: int, crowd_per_s: float) -> Facts:

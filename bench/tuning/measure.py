@@ -17,14 +17,13 @@ from ..server import Server, leash
 from ..trial import Summary, Trial, run, summarise
 from ..tuner import Facts, Goal, Score, Setting, Step
 from ..tuner.goal import Seen
-from ..tuner.model import calibrate, forecast
+from ..tuner.model import CROWDS, calibrate, forecast, is_limited
 from ..tuner.search import Load as Tried
 from ..tuner.search import goodput, next_rate
 from .record import LoadRecord, TrialRecord
 
 VOID_REPEATS = 4
 VOID_PAUSE_S = 1.0  # what disturbed may pass
-CROWD = 16
 WANTED = 100  # requests of a load, where they come often enough
 LONGEST = 4  # of the usual length, for their sake
 
@@ -73,18 +72,21 @@ class Site(msgspec.Struct, frozen=True):
 
 
 def look(site: Site) -> Facts:
-    """What the model must know: one user alone, then a crowd at a single slot. Raises Mistake if the flow fails."""
-    with site.server(Setting(1, 1, 4 * CROWD)) as server:
+    """What the model must know: one user alone, then crowds at a single slot until one is held up. Raises Mistake if the flow fails."""
+    with site.server(Setting(1, 1, CROWDS[-1])) as server:
         server.wait_ready(site.ready_within_s)
         alone, _ = site.load(server, Closed(1), Span(0.5, count=_few(server, site)), site.seed)
         _check(alone)
         assert alone.service is not None
         latency_s = alone.service.percentiles_s["50"]
-        before_s = server.cpu_s()
-        crowd, _ = site.load(server, Closed(CROWD), Span(latency_s, max(3.0, 4 * latency_s)), site.seed)
+        for users in CROWDS:
+            before_s = server.cpu_s()
+            crowd, _ = site.load(server, Closed(users), Span(latency_s, max(3.0, 4 * latency_s)), site.seed)
+            if is_limited(latency_s, users, crowd.answered_per_s):
+                break
         answered = crowd.outcomes["success"] + crowd.warm_up.get("success", 0)
         cpu_s = (server.cpu_s() - before_s) / max(answered, 1)
-    return calibrate(site.cores, latency_s, cpu_s, CROWD, crowd.answered_per_s)
+    return calibrate(site.cores, latency_s, cpu_s, users, crowd.answered_per_s)
 
 
 def _few(server: Server, site: Site) -> int:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import random
+import statistics
+
+import msgspec
 import pytest
 
 from bench.mistake import Mistake
 from bench.tuner import Facts, Goal, Limit, Score, Setting, Space, Step, Verdict, documented, step
+from bench.tuner.model import CROWDS, forecast, is_limited
 from bench.tuner.step import Ending
 from simulated import CORES, Flow, facts, truth, tune
 
@@ -43,6 +49,31 @@ def test_slots_follow_what_blocks_and_not_the_whole_time_of_a_request():
     blocking, _ = tune(FLOWS["slow and blocking"], SPACE, GOAL, MOST, 0, NOISE)
     assert awaiting.setting.slots <= 64
     assert blocking.setting.slots == 256
+
+
+def test_a_flow_that_only_waits_gets_no_threads_for_nothing():
+    """Here one thread a worker serves exactly as much as 64, and a second worker twice as much."""
+    truly = Facts(CORES, latency_s=0.8, cpu_s=0.002, hold_s=1e-6)
+    found = [tune_exactly(truly, seed) for seed in SEEDS]
+    assert statistics.median(setting.threads for setting in found) <= 8
+    assert statistics.median(setting.workers for setting in found) == 2
+
+
+def tune_exactly(truly: Facts, seed: int) -> Setting:
+    """A server that does what the model says, of which the tuner does not know how little it blocks."""
+    dice, told = random.Random(seed), []
+    known = msgspec.structs.replace(truly, hold_s=truly.latency_s / CROWDS[-1])
+    while isinstance(asked := step(Space.of(CORES), GOAL, known, told, 24), Step):
+        per_s = forecast(asked.setting, truly, 2.0) * math.exp(dice.gauss(0, NOISE))
+        told.append(Score(asked.setting, per_s, reached=True))
+    return asked.setting
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_least_memory_for_a_flow_that_only_waits_is_one_worker_of_one_thread(seed):
+    goal = Goal((Limit("95", 2.0),), 0.01, rate_per_s=100)
+    verdict, _ = tune(FLOWS["a model"], SPACE, goal, MOST, seed, NOISE)
+    assert (verdict.setting.workers, verdict.setting.threads) == (1, 1)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -109,6 +140,8 @@ def scores(**figures):
         ({"b": [20.0], "a": [19.9]}, B),  # noise decides: in turn
         ({"b": [20.0, 20.1], "a": [19.9]}, A),
         ({"b": [20.0, 20.1, 20.05], "a": [19.9, 20.0, 19.95]}, Ending.COVERED),
+        ({"b": [20.0, 20.1, 20.05], "a": [19.0]}, A),  # cheaper: it may prove as good
+        ({"b": [20.0, 20.1, 20.05], "a": [19.0, 19.1, 19.05]}, Ending.SEPARATED),  # it did not
         ({"b": [20.0, 30.0, 20.0], "a": [16.0]}, A),  # so noisy that one trial of the other says little
         ({"b": [20, 26, 14, 20, 20], "a": [19, 13, 25, 19, 19]}, Ending.REPEATED),
         ({"b": [0, 0, 0], "a": [0]}, Ending.UNREACHED),
@@ -117,6 +150,38 @@ def scores(**figures):
 def test_histories(history, expected):
     asked = step(TWO, GOAL, KNOWN, scores(**history), 20)
     assert (asked.ending if isinstance(asked, Verdict) else asked.setting) == expected
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        ({"b": [20.0, 20.1, 20.05], "a": [19.9, 20.0, 19.95]}, A),  # as good, and one worker
+        ({"b": [20.0, 20.1, 20.05], "a": [19.3, 19.4, 19.35]}, B),  # 3 % less is less
+        ({"b": [20.0], "a": [19.9]}, A),
+        ({"b": [20.0], "a": [19.7]}, B),  # may be as good, but one trial each does not say so
+    ],
+)
+def test_of_those_that_noise_does_not_tell_apart_the_cheapest_is_chosen(history, expected):
+    told = scores(**history)
+    verdict = step(TWO, GOAL, KNOWN, told, len(told))
+    assert isinstance(verdict, Verdict)
+    assert verdict.setting == expected
+
+
+def test_the_interval_is_as_wide_as_repeats_of_others_say():
+    """One trial of the chosen one, beside one that was seen to move by a third."""
+    verdict = step(TWO, GOAL, KNOWN, scores(b=[20.0, 30.0, 10.0], a=[40.0]), 4)
+    assert isinstance(verdict, Verdict)
+    assert verdict.setting == A
+    assert verdict.low_per_s < 20
+    assert verdict.high_per_s > 80
+
+
+def test_what_waits_is_told_from_what_blocks_by_a_larger_crowd():
+    assert not is_limited(1.0, 16, 15.8)
+    assert is_limited(0.1, 16, 10.0)
+    assert facts(FLOWS["mixed"]).hold_s == pytest.approx(0.023)
+    assert facts(FLOWS["a model"]).hold_s < 0.004
 
 
 def test_it_stops_when_the_trials_are_used_up():
