@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from .tuning.measure import Site
 
 _FILE = click.Path(path_type=Path)
 DEFAULT_SHARE = 0.2  # of the grid: budget B2
+LEAST_TRIALS = 6  # of a grid so small that a fifth of it shows nothing
 
 
 @click.command("tune")
@@ -33,7 +35,7 @@ DEFAULT_SHARE = 0.2  # of the grid: budget B2
 @click.option("--least-memory", is_flag=True, help="With --rate: what is meant by the best.")
 @click.option("--max-threads", type=click.IntRange(1), default=64, show_default=True, help="Of a worker.")
 @click.option("--max-bound", type=click.IntRange(2), default=1024, show_default=True, help="The largest C to try.")
-@click.option("--max-trials", type=click.IntRange(1), help="[default: a fifth of the grid, at most 24]")
+@click.option("--max-trials", type=click.IntRange(1), help="[default: a fifth of the grid, 6 to 24]")
 @click.option("--load", "load_s", type=Length(), default="5s", show_default=True, help="Length of one load.")
 @click.option("--payload", type=_FILE, help="Bodies, as for run. [default: the flow's sample]")
 @click.option("--data", metavar="JSON", multiple=True, help="A body. Repeatable.")
@@ -84,7 +86,7 @@ def tune_command(
             flow=str(flow.absolute()),
             goal=goal,
             space=space,
-            most_trials=max_trials or min(24, int(DEFAULT_SHARE * len(space))),
+            most_trials=max_trials or min(24, max(LEAST_TRIALS, int(DEFAULT_SHARE * len(space)))),
             serve_args=serve_args,
             bodies_sha256=hashlib.sha256("\n".join(told).encode()).hexdigest() if told else "",
             load_s=load_s,
@@ -113,7 +115,8 @@ def _show(found: Tuning, out: Path, deployment: Path | None) -> None:
     if found.verdict is None or found.verdict.ending is Ending.UNREACHED:
         return
     setting = found.verdict.setting
-    click.echo(f"\npfserve serve {advice.flags(setting)}\n")
+    told = found.question
+    click.echo(f"\npfserve serve {shlex.join((told.flow, *told.serve_args))} {advice.flags(setting)}\n")
     click.echo("\n".join(f"{name}={value}" for name, value in advice.environment(setting).items()))
     if deployment:
         (out / "deployment.patch").write_text(advice.patch(setting, deployment), encoding="utf-8")

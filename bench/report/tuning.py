@@ -62,7 +62,21 @@ def _words(tuning: Tuning) -> list[str]:
         f"95 % interval of {verdict.repeats} trials: {verdict.low_per_s:,.1f} to {verdict.high_per_s:,.1f}. "
         f"Ended because of this: {verdict.ending.value}."
     )
-    return [asked, found, sure, _against_rule(tuning, verdict)]
+    return [asked, found, sure, *_dearer(tuning, verdict), _against_rule(tuning, verdict)]
+
+
+def _dearer(tuning: Tuning, verdict: Verdict) -> list[str]:
+    """What gave more and was not taken."""
+    if tuning.question.goal.rate_per_s is not None:
+        return []
+    given: dict[Setting, list[float]] = {}
+    for trial in tuning.trials:
+        given.setdefault(trial.score.setting, []).append(trial.score.goodput_per_s)
+    best, most = max(((each, statistics.median(row)) for each, row in given.items()), key=lambda pair: pair[1])
+    if most <= verdict.goodput_per_s:
+        return []
+    more = f"{most / verdict.goodput_per_s - 1:.1%}"
+    return [f"{_long(best)} gave {more} more, which is within the noise; the setting chosen costs less."]
 
 
 def _partial(tuning: Tuning) -> list[str]:

@@ -10,7 +10,7 @@ import msgspec
 from ..durations import seconds, written
 from ..mistake import Mistake
 
-_LIMIT = re.compile(r"p(50|75|90|95|99|99\.9)\s*=\s*(.+)")
+_LIMIT = re.compile(r"p(50|75|90|95|99|99\.9)\s*(?:=|<=?|≤)\s*(.+)")
 BEHIND_SHARE = 0.03  # answers may be so many fewer than requests, besides chance
 CHANCE_SIGMAS = 3.0
 
@@ -23,7 +23,7 @@ class Limit(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Limit:
-        """``p95=2s``. Raises Mistake."""
+        """``p95=2s``, or ``p95<2s`` as for run. Raises Mistake."""
         found = _LIMIT.fullmatch(text.strip())
         if not found or (limit_s := seconds(found[2])) <= 0:
             raise Mistake(f"--slo {text}: write p95=2s; p50, p75, p90, p95, p99 and p99.9 are known")

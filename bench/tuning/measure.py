@@ -72,7 +72,10 @@ class Site(msgspec.Struct, frozen=True):
 
 
 def look(site: Site) -> Facts:
-    """What the model must know: one user alone, then crowds at a single slot until one is held up. Raises Mistake if the flow fails."""
+    """What the model must know: one user alone, then crowds at a single slot until one is held up.
+
+    Raises Mistake if the flow fails.
+    """
     with site.server(Setting(1, 1, CROWDS[-1])) as server:
         server.wait_ready(site.ready_within_s)
         alone, _ = site.load(server, Closed(1), Span(0.5, count=_few(server, site)), site.seed)

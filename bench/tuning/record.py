@@ -54,6 +54,7 @@ class Tuning(msgspec.Struct, frozen=True):
     facts: Facts
     trials: Sequence[TrialRecord] = ()
     verdict: Verdict | None = None  # None: it goes on
+    flow_files: Mapping[str, str] = {}  # SHA-256 by path, as every trial must have found them
 
     def save(self, folder: Path) -> None:
         """Replace the file in ``folder``: a crash, of the machine too, leaves the old one or the new one whole."""

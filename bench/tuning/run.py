@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from .. import machine
@@ -9,10 +11,22 @@ from ..durations import written
 from ..mistake import Mistake
 from ..part import Say
 from ..tuner import Step, step
+from .flow_files import changed, digests, lasting
 from .measure import Interrupted, Site, look, measure, told
 from .record import NAME, Question, Tuning, read
 
 _NOT_OURS = ("promptflow", "generator")  # facts of the comparison
+_TOLD_BY = {
+    "flow": "FLOW",
+    "goal": "--slo, --max-refused or --rate",
+    "space": "--max-threads, --max-bound or the cores of this machine",
+    "most_trials": "--max-trials",
+    "serve_args": "--serve-arg",
+    "bodies_sha256": "--payload or --data",
+    "load_s": "--load",
+    "seed": "--seed",
+}
+_ANEW = "give another --out, or remove this one to begin anew"
 
 
 def tune(question: Question, site: Site, say: Say) -> Tuning:
@@ -27,6 +41,7 @@ def tune(question: Question, site: Site, say: Say) -> Tuning:
         raise RuntimeError("stopped before the first trial; nothing is kept") from stop
     try:
         while tuning.verdict is None:
+            _check_flow(tuning, site)
             tuning = _further(tuning, site, say)
             tuning.save(site.folder)
     except (Interrupted, KeyboardInterrupt):
@@ -37,20 +52,39 @@ def tune(question: Question, site: Site, say: Say) -> Tuning:
 def _begin(question: Question, site: Site, say: Say) -> Tuning:
     if (site.folder / NAME).exists():
         tuning = read(site.folder)
-        if msgspec.json.encode(tuning.question) != msgspec.json.encode(question):  # lists come back for tuples
-            raise Mistake(f"{site.folder / NAME} belongs to another question: give another --out")
+        if others := _others(tuning.question, question):
+            raise Mistake(f"{site.folder / NAME} belongs to another question, by {'; '.join(others)}: {_ANEW}")
+        _check_flow(tuning, site)
         say(f"going on after {len(tuning.trials)} trials in {site.folder}")
         return tuning
     say("looking at the flow: one request alone, then a crowd at one slot")
+    before = _digests(site)
     facts = look(site)
     say(
         f"  a request takes {written(facts.latency_s)}, {written(facts.cpu_s)} of CPU, and a slot for at most "
         f"{written(facts.hold_s)}; {facts.waiting_share:.0%} of its time it waits elsewhere"
     )
     facts_of_machine = {name: fact for name, fact in machine.facts().items() if name not in _NOT_OURS}
-    tuning = Tuning(question, facts_of_machine, facts)
+    tuning = Tuning(question, facts_of_machine, facts, flow_files=lasting(before, _digests(site)))
     tuning.save(site.folder)
     return tuning
+
+
+def _others(old: Question, new: Question) -> list[str]:
+    """By what two questions differ. As JSON, as lists come back for tuples."""
+    was, now = (msgspec.to_builtins(each) for each in (old, new))
+    return [told for name, told in _TOLD_BY.items() if msgspec.json.encode(was[name]) != msgspec.json.encode(now[name])]
+
+
+def _digests(site: Site) -> dict[str, str]:
+    return digests(site.flow.absolute(), site.serve_args, site.folder)
+
+
+def _check_flow(tuning: Tuning, site: Site) -> None:
+    """Trials of two flows are not compared. Raises Mistake."""
+    if found := changed(tuning.flow_files, _digests(site)):
+        names = ", ".join(Path(path).name for path in found[:3]) + (" and more" if len(found) > 3 else "")
+        raise Mistake(f"the flow is not the one that {site.folder / NAME} has trials of, {names} changed: {_ANEW}")
 
 
 def _further(tuning: Tuning, site: Site, say: Say) -> Tuning:

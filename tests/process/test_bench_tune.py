@@ -73,13 +73,19 @@ def test_the_least_memory_is_found_stopped_and_gone_on_with(flow, tune, tmp_path
     assert list(after.trials)[: len(before.trials)] == list(before.trials)
     assert after.verdict.ending is Ending.CHEAPEST
     assert (after.verdict.setting.workers, after.verdict.setting.threads) == (1, 1)
-    assert "pfserve serve --workers 1 --threads 1 --max-concurrent-requests " in printed
+    assert f"pfserve serve {flow} --workers 1 --threads 1 --max-concurrent-requests " in printed
     assert "PROMPTFLOW_WORKER_NUM=1" in printed
     assert (out / "report.md").exists()
 
     other = tune(flow, *QUICK)
     assert other.wait(60) == 2
-    assert "belongs to another question" in other.stderr.read()
+    assert "belongs to another question, by --slo, --max-refused or --rate: give another --out" in other.stderr.read()
+
+    with (flow / "wait.py").open("a") as file:
+        file.write("# another\n")
+    other = tune(*args)
+    assert other.wait(60) == 2
+    assert "has trials of, wait.py changed: give another --out" in other.stderr.read()
 
 
 def test_a_goal_that_nothing_reaches(flow, tune, tmp_path):

@@ -27,6 +27,14 @@ def test_words():
     ]
 
 
+def test_what_gave_more_and_was_not_taken_is_told():
+    cheaper = verdict(setting=RULE, goodput_per_s=70.0)
+    page = document(tuning(cheaper, trial(RULE, 70.0), trial(FOUND, 71.0)))
+    assert page.summary[3] == (
+        "2 workers of 4 threads, C=16 gave 1.4% more, which is within the noise; the setting chosen costs less."
+    )
+
+
 def test_the_grid_marks_what_was_chosen_and_leaves_open_what_was_not_tried():
     [heat] = parts(document(tuning(verdict())), Heat)
     assert heat.rows[1] == ("2 workers", [19.0, 71.0])

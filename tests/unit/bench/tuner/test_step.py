@@ -209,3 +209,4 @@ def test_limits_that_are_none(text):
 
 def test_limits():
     assert Limit.parse("p99.9 = 250ms") == Limit("99.9", 0.25)
+    assert Limit.parse("p95<2s") == Limit.parse("p95<=2s") == Limit.parse("p95=2s")  # run and capacity write it so
