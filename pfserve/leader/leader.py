@@ -160,6 +160,7 @@ class Leader:
         self._mailboxes = {seat: Mailbox() for seat in post.seats}
         self._hands: dict[int, _Hand] = {}  # by seat
         self._events: list[p.Event] = []
+        self._announced = False  # that all workers were ready once
         self._exit_code: int | None = None
 
     def run(self) -> int:
@@ -207,6 +208,8 @@ class Leader:
                     _log.info("%s: ready", self._name(hand))
                     self._events.append(p.BecameReady(hand.seat))
                 case BootFailed(exit_code, text):
+                    if self._announced:  # else it ends the generation, which tells it
+                        _log.error("%s: cannot get ready: %s", self._name(hand), text)
                     self._events.append(p.FailedToBoot(hand.seat, exit_code, text))
                 case Waits() | TryAgain():
                     self._post.channel.send(message)
@@ -260,6 +263,7 @@ class Leader:
                 _log.info("%s: retires: %s", self._name(self._hands[seat]), reason)
                 self._hands[seat].channel.send(Retire(int(deadline_s * _NS)))
             case p.Announce():
+                self._announced = True
                 self._post.channel.send(Ready())
             case p.Halt(exit_code, message):
                 self._halt(exit_code, message)

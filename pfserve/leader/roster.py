@@ -68,6 +68,7 @@ class Patience(msgspec.Struct, frozen=True):
     window_s: float = 30.0  # of the crash loop
     backoff_s: float = 0.1  # before the second respawn in the window; doubles
     longest_backoff_s: float = 1.0
+    longest_boot_backoff_s: float = 10.0  # while others serve: each boot may compile the flow
     boot_deaths: int = 3  # silent deaths before any worker was ever ready
     replacement_window_s: float = 60.0
     recycle_pause_s: float = 5.0  # between two routine replacements
@@ -110,6 +111,7 @@ class Roster:
         self._halted = False
         self._anyone_was_ready = False
         self._boot_deaths = 0
+        self._failed_boots = 0  # in a row, while others serve
         self._young_deaths: deque[float] = deque()
         self._replacements: deque[float] = deque()
         self._recycle_after_s = 0.0
@@ -177,6 +179,7 @@ class Roster:
         member.move(Phase.LIVE, now_s)
         member.beat_s = now_s
         member.was_ready = self._anyone_was_ready = True
+        self._failed_boots = 0
 
     def _note_wish(self, member: Member, reason: str, is_routine: bool) -> None:
         if not is_routine or (member.phase is Phase.LIVE and not member.wish):  # it does not hide a serious one
@@ -191,7 +194,18 @@ class Roster:
         member.is_routine = False
         if wanted or self._order is not None or not young:
             return
+        if not was_ready and self._in(Phase.LIVE, Phase.SPENT):
+            self._note_failed_boot(now_s)
+            return
         self._note_young_death(now_s, f"the worker on seat {member.seat} {reason or how}", boot_hung=bool(reason))
+
+    def _note_failed_boot(self, now_s: float) -> None:
+        """What keeps a worker from booting, as a flow that is broken on disk, is no reason to end those that serve."""
+        self._failed_boots += 1
+        number = self._failed_boots + len(_within(self._young_deaths, now_s, self._patience.window_s))
+        if number > 1:
+            pause_s = self._patience.backoff_s * 2.0 ** min(number - 2, 30)
+            self._spawn_after_s = now_s + min(pause_s, self._patience.longest_boot_backoff_s)
 
     def _note_young_death(self, now_s: float, what: str, *, boot_hung: bool) -> None:
         self._boot_deaths += 1

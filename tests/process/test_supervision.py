@@ -146,3 +146,20 @@ def test_a_leader_that_is_killed_before_it_serves_is_replaced_like_another(tmp_p
         os.kill(imported_by(flow)[1], signal.SIGKILL)
         assert server.ready(generation=3).ask()[0] == 200
         assert server.stop() == 0
+
+
+def test_workers_that_cannot_be_replaced_leave_the_others_serving(flow: Path) -> None:
+    """Where each worker compiles the flow, and that is broken on disk meanwhile."""
+    with instance(flow, "--no-preload") as server:
+        good = (flow / "act.py").read_text()
+        victim, other = server.ready().workers()
+        (flow / "act.py").write_text("def\n")
+        os.kill(victim, signal.SIGKILL)
+        tried = "cannot get ready: flow/act.py:1: SyntaxError"
+        eventually(lambda: server.log().count(tried) >= 3, within_s=15, why="it should be tried again, and told")
+        assert server.ask() == (200, str(other))
+        (flow / "act.py").write_text(good)
+        eventually(lambda: len(set(server.workers()) - {victim}) == 2, within_s=15, why="the next should be")
+        eventually(lambda: server.ask()[1] != str(other), within_s=15, why="the next should serve")
+        assert server.workers()[0] == other
+        assert server.stop() == 0

@@ -276,6 +276,45 @@ def test_history(name: str) -> None:
         assert subject.decide(now_s, events) == expected, f"at {now_s} s"
 
 
+def fail_to_boot(subject: Roster, now_s: float, *serving: int) -> tuple[list[Action], float]:
+    """One respawn more on seat 0 that cannot boot: what comes next, the next respawn or the end, and when."""
+    actions = subject.decide(now_s, [*beats(now_s, *serving), FailedToBoot(0, 3, "no flow"), Exited(0, "exited")])
+    while not [action for action in actions if isinstance(action, Spawn | Halt)]:
+        now_s += subject.wake_after_s(now_s)
+        actions = subject.decide(now_s, beats(now_s, *serving))
+    return actions, now_s
+
+
+def test_respawns_that_cannot_boot_do_not_end_those_that_serve() -> None:
+    """As when the flow is broken on disk and each worker compiles it."""
+    subject = roster()
+    subject.decide(0.0, [])
+    subject.decide(1.0, READY)
+    assert subject.decide(5.0, [*beats(5.0, 0, 1), Exited(0, "was killed")]) == [Spawn(0)]
+    now_s, pauses = 5.0, []
+    for _ in range(40):
+        failed_s = now_s + 0.1
+        actions, now_s = fail_to_boot(subject, failed_s, 1)
+        assert actions == [Spawn(0)]
+        pauses.append(now_s - failed_s)
+    assert pauses[:5] == pytest.approx([0.0, 0.1, 0.2, 0.4, 0.8])
+    assert pauses[-30:] == pytest.approx([10.0] * 30)
+    assert subject.decide(now_s + 0.1, [BecameReady(0), *beats(now_s, 1)]) == []
+    assert subject.decide(now_s + 5, [Exited(0, "was killed"), *beats(now_s + 5, 1)]) == [Spawn(0)]
+    assert fail_to_boot(subject, now_s + 5.1, 1) == ([Spawn(0)], now_s + 5.1), "it begins anew"
+
+
+def test_respawns_that_cannot_boot_are_a_crash_loop_where_nobody_serves() -> None:
+    subject = roster(1)
+    subject.decide(0.0, [])
+    subject.decide(1.0, [BecameReady(0)])
+    actions, now_s = subject.decide(5.0, [*beats(5.0, 0), Exited(0, "was killed")]), 5.0
+    for _ in range(11):
+        assert actions == [Spawn(0)]
+        actions, now_s = fail_to_boot(subject, now_s + 0.1)
+    assert [type(action) for action in actions] == [Halt] and actions[0].exit_code == 6
+
+
 @pytest.mark.parametrize(
     ("events", "how"),
     [
