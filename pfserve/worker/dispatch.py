@@ -123,6 +123,7 @@ class Dispatch:
         Raises:
             TooManyRequests: it waits too long, or would wait until after its deadline.
         """
+        self._return_grant(waiter)
         if waiter.entry is None and (offer := self._offer(waiter)) is not None:
             return offer
         coming = waiter.coming = self._loop.create_future()
@@ -218,6 +219,12 @@ class Dispatch:
             )
         )
 
+    def _return_grant(self, waiter: Waiter) -> None:
+        """What it was granted came to nothing. Whoever keeps a slot for it, as it heard nothing, need not any more."""
+        granted, waiter.coming = waiter.coming, None
+        if granted is not None and _has_come(granted) and (away := granted.result()) is not None:
+            self._decline(away)
+
     def _leave(self, waiter: Waiter) -> None:
         """The request does not want its turn any more."""
         assert waiter.entry is not None
@@ -229,7 +236,7 @@ class Dispatch:
             if away is None:
                 self._slots.give_back()
             else:
-                self._write(Kind.DECLINE, away.seat, away.epoch, waiter.entry.number)
+                self._decline(away)
 
     # -- For the slots of this worker --------------------------------------------------------------
 
@@ -272,7 +279,7 @@ class Dispatch:
             case Kind.GRANT:
                 self._take_grant(letter)
             case Kind.DECLINE:
-                self._slots.declined(Entry(letter.sender, letter.number))
+                self._slots.declined(Entry(letter.sender, letter.number), letter.sent_ns)
             case Kind.STREAM if stream is not None:
                 self._adopt(stream)
 
@@ -286,7 +293,7 @@ class Dispatch:
     def _take_grant(self, letter: Letter) -> None:
         away = Away(letter.sender, letter.sender_epoch, letter.number, self._seat, letter.sent_ns / 1e9)
         if not self.admit(letter.number, away):
-            self._write(Kind.DECLINE, letter.sender, letter.sender_epoch, letter.number)
+            self._decline(away)
 
     def _ask(self, waiter: Waiter) -> None:
         """Ask the worker with the most free slots to look at the line."""
@@ -309,6 +316,9 @@ class Dispatch:
         oldest_ns = self._clock_ns() - STALE_AFTER_NS
         live = [seat for seat in self._others if states[seat] == SeatState.LIVE and beats[seat] >= oldest_ns]
         return [seat for seat in live if not exhausted[seat]]  # it could take no private stream
+
+    def _decline(self, away: Away) -> None:
+        self._write(Kind.DECLINE, away.seat, away.epoch, away.number, round(away.granted_s * 1e9))
 
     def _write(self, kind: Kind, seat: int, epoch: int, number: int = 0, sent_ns: int = 0) -> bool:
         return self._mailboxes[seat].put(Letter(kind, self._seat, self._epoch, epoch, number, sent_ns))

@@ -13,6 +13,7 @@ from pfserve.execution import ThreadLane
 from pfserve.region import Entry, Region, SeatState
 
 GRANT_NS = 1_000_000_000  # a slot that is promised to another seat is kept for so long
+_SAME_NS = 1_000  # a time that has been a float is exact to less
 
 
 class Takers(Protocol):
@@ -120,17 +121,22 @@ class OwnSlots:
             return False
         return promised or (self._lane.jobs + self._promised < self.count and self._line.empty)
 
-    def declined(self, entry: Entry) -> None:
-        """The other worker does not need the slot."""
-        if self._granted.pop(entry, None) is not None:
-            self.give_back()
+    def declined(self, entry: Entry, granted_ns: int) -> None:
+        """The other worker does not need the slot that it was promised at that time; it may have another since."""
+        until_ns = self._granted.get(entry)
+        if until_ns is not None and abs(until_ns - GRANT_NS - granted_ns) < _SAME_NS:
+            self._forget(entry)
 
     def forget_grants(self) -> None:
         """Take slots back that were promised to a worker that has died, or does not move."""
         now_ns, states = self._clock_ns(), self._region.states
         gone = [e for e, until in self._granted.items() if until < now_ns or states[e.seat] == SeatState.EMPTY]
         for entry in gone:
-            self.declined(entry)
+            self._forget(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        del self._granted[entry]
+        self.give_back()
 
     # -- To the first in the line ------------------------------------------------------------------
 
@@ -179,6 +185,8 @@ class OwnSlots:
             now_ns = self._clock_ns()
             promised = self._takers.grant(entry, now_ns)
             if promised:
+                if entry in self._granted:  # nothing came of that, and word of it is on its way
+                    self._promised -= 1
                 self._granted[entry] = now_ns + GRANT_NS
         if not promised:
             self._promised -= 1

@@ -452,6 +452,53 @@ def test_a_worker_without_a_descriptor_left_opens_no_stream(monkeypatch: pytest.
     assert not house.mailboxes[1].letters
 
 
+def test_a_slot_whose_stream_cannot_be_opened_is_given_back_at_once() -> None:
+    house = House(2)
+    for worker in house.workers:
+        worker.ask()
+    first = house.workers[0].ask()
+    house.workers[1].finish()
+    assert away_at(first) == 1 and list(house.region.busy) == [1, 1]
+    house.region.states[1] = SeatState.DRAINING  # so that it is not granted to the same one again
+    house.requests.append(Request(house.workers[0], first.waiter))
+    house.settle()
+    assert list(house.region.busy) == [1, 0], "before the promise is forgotten"
+
+
+def test_a_request_that_is_granted_a_second_slot_keeps_one() -> None:
+    """What it was granted first came to nothing, and word of that is lost."""
+    house = House(2, threads=2)
+    for worker in house.workers * 2:
+        worker.ask()
+    first = house.workers[0].ask()
+    house.workers[1].finish()
+    assert away_at(first) == 1
+    house.mailboxes[1].full = True
+    again = Request(house.workers[0], first.waiter)
+    house.requests.append(again)
+    house.mailboxes[1].full = False
+    house.workers[1].finish()
+    assert away_at(again) == 1 and take_up(house, again)
+    assert house.region.busy[1] == 1
+
+
+def test_a_late_word_about_an_earlier_grant_costs_the_next_one_nothing() -> None:
+    house = House(2, threads=2)
+    for worker in house.workers * 2:
+        worker.ask()
+    first = house.workers[0].ask()
+    house.workers[1].finish()
+    house.loop.now_s += 0.01
+    house.workers[1].stopped = True  # it reads its letters late
+    again = Request(house.workers[0], first.waiter)
+    house.requests.append(again)
+    house.workers[1].finish()
+    house.workers[1].stopped = False
+    house.settle()
+    assert away_at(again) == 1 and take_up(house, again)
+    assert house.region.busy[1] == 1
+
+
 def test_a_lost_word_is_made_good_by_the_timer() -> None:
     house = House(2)
     for worker in house.workers:
