@@ -71,7 +71,8 @@ _OTHERS = _MICROSECONDS + OUTCOMES  # requests for other routes, by outcome
 _REFUSALS = _OTHERS + OUTCOMES
 _MODELS = _REFUSALS + len(Refusal)
 _WAITED = _MODELS + len(ModelCount)  # microseconds that successes waited in the line
-_DEPARTURES = _WAITED + 1  # from here on the seat's parent writes
+_FAILED_HANDSHAKES = _WAITED + 1
+_DEPARTURES = _FAILED_HANDSHAKES + 1  # from here on the seat's parent writes
 _STARTS = _DEPARTURES + len(Departure)
 _PAGE_WORDS = _STARTS + 1
 
@@ -117,6 +118,10 @@ class Page:
         """A request was not let in."""
         self._words[_REFUSALS + cause] += 1
 
+    def count_failed_handshake(self) -> None:
+        """A client did not come to the end of its TLS handshake."""
+        self._words[_FAILED_HANDSHAKES] += 1
+
     def count_model(self, what: ModelCount, amount: int) -> None:
         """More of that."""
         self._words[_MODELS + what] += amount
@@ -154,6 +159,11 @@ class Page:
     def refusals(self, cause: Refusal) -> int:
         """Requests refused for this cause."""
         return self._words[_REFUSALS + cause]
+
+    @property
+    def failed_handshakes(self) -> int:
+        """Clients that did not come to the end of their TLS handshake."""
+        return self._words[_FAILED_HANDSHAKES]
 
     def models(self, what: ModelCount) -> int:
         """How much of that."""

@@ -30,6 +30,7 @@ _ARRAYS = (
     "next_ends",
     "busy",
     "exhausted",
+    "overdue",
 )
 _MASTER_WORDS = 8
 _MASTER_BEAT, _DRAINING, _SERVING, _WAITING = 0, 1, 2, 3
@@ -59,7 +60,9 @@ class Region:
       runs; its worker writes it once a second, and when it refuses a request;
     * ``served`` - requests answered by the seat since the instance started, all epochs; its worker writes;
     * ``busy`` - slots of the seat that are taken, and what is queued for them; its worker writes;
-    * ``exhausted`` - whether its worker has no descriptor left for a connection; its worker writes.
+    * ``exhausted`` - whether its worker has no descriptor left for a connection; its worker writes;
+    * ``overdue`` - blocking calls of the seat that nobody waits for any more and that keep their slots; its worker
+      writes it once a second.
 
     A new seat's life: its parent calls :meth:`occupy`, forks and writes ``pids``; the worker beats, then writes LIVE;
     after ``waitpid`` (or a fork that failed) the parent calls :meth:`vacate`.
@@ -88,6 +91,7 @@ class Region:
     next_ends: memoryview
     busy: memoryview
     exhausted: memoryview
+    overdue: memoryview
 
     def __init__(self, capacity: int, seats: int, blocks: int = 1) -> None:
         self.capacity = capacity
@@ -178,6 +182,7 @@ class Region:
             self.connections[seat] = 0
             self.busy[seat] = 0
             self.exhausted[seat] = 0
+            self.overdue[seat] = 0
             self.line(seat).forget(seat)
             self.epochs[seat] += 1
 

@@ -69,6 +69,8 @@ def _of_requests(seen: Seen) -> Iterator[Family]:
     causes = {cause.name.lower(): count for cause, count in seen.refusals.items()}
     refusals = [({"status": _STATUS_OF_CAUSE[cause], "cause": cause}, count) for cause, count in causes.items()]
     yield _counter("refusals_total", "Requests that were not let in, by cause.", refusals)
+    handshakes: list[tuple[Labels, float]] = [({}, seen.failed_handshakes)]
+    yield _counter("tls_handshakes_failed_total", "Clients that did not end their TLS handshake.", handshakes)
     samples = tuple(sample for durations in seen.durations for sample in _histogram(durations))
     told = "From the head of a request for the flow to the end of its answer, by class of status."
     yield Family("pfserve_request_duration_seconds", "histogram", told, samples)
@@ -103,6 +105,8 @@ def _of_workers(seen: Seen) -> Iterator[Family]:
     yield _gauge("connections", "Open connections by worker.", [(seat, w.connections) for seat, w in by_seat])
     jobs = [(seat, w.lane_jobs) for seat, w in by_seat]
     yield _gauge("lane_jobs", "Blocking jobs of a worker's thread lane, running or queued, by worker.", jobs)
+    overdue = [(seat, w.overdue) for seat, w in by_seat]
+    yield _gauge("lane_overdue", "Blocking calls that go on, and keep their slots, though nobody waits.", overdue)
     ages = [(seat, w.beat_age_s) for seat, w in by_seat if w.beat_age_s is not None]
     yield _gauge("worker_beat_age_seconds", "Since the event loop of a worker last turned.", ages)
     sizes = [(seat, w.resident_bytes) for seat, w in by_seat]

@@ -36,6 +36,7 @@ class WorkerSeen(msgspec.Struct, frozen=True):
     inside: int  # requests that hold a ticket
     connections: int
     lane_jobs: int  # on its thread lane, running or queued
+    overdue: int  # blocking calls that go on though nobody waits for them any more
     beat_age_s: float | None  # None before its first beat
     resident_bytes: int  # 0 where the process is gone or hidden
 
@@ -77,6 +78,7 @@ class Seen(msgspec.Struct, frozen=True):
     others: dict[Outcome, int]
     refusals: dict[Refusal, int]
     models: dict[ModelCount, int]
+    failed_handshakes: int
     departures: dict[Departure, int]
     starts: int
     facts: dict[Fact, int]
@@ -106,6 +108,7 @@ def look(region: Region, vitals: Vitals, clock_ns: Callable[[], int] = time.mono
         others={outcome: sum(page.others(outcome) for page in pages) for outcome in Outcome},
         refusals={cause: sum(page.refusals(cause) for page in pages) for cause in Refusal},
         models={what: sum(page.models(what) for page in pages) for what in ModelCount},
+        failed_handshakes=sum(page.failed_handshakes for page in pages),
         departures={how: sum(page.departures(how) for page in pages) for how in Departure},
         starts=sum(page.starts for page in pages),
         facts=facts,
@@ -126,6 +129,7 @@ def _worker(region: Region, seat: int, now_ns: int) -> WorkerSeen:
         inside=region.tickets[seat],
         connections=region.connections[seat],
         lane_jobs=region.busy[seat],
+        overdue=region.overdue[seat],
         beat_age_s=(now_ns - beat_ns) / _NS if beat_ns else None,
         resident_bytes=resident_bytes(pid),
     )

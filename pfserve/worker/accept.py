@@ -275,7 +275,9 @@ class Acceptor:
             return
         self.connection_lost()
         if self._tls is not None and isinstance(problem, SSLError | OSError):  # a client that speaks no TLS, or is gone
-            self._complain("a TLS handshake failed: %s", problem.args[-1] if problem.args else type(problem).__name__)
+            # No more than counted: whoever scans ports must not fill the log.
+            self._region.ledger.pages[self._seat].count_failed_handshake()
+            _log.debug("a TLS handshake failed: %s", problem.args[-1] if problem.args else type(problem).__name__)
         elif problem is not None:
             _log.error("a connection could not be adopted", exc_info=problem)
 

@@ -218,6 +218,7 @@ class Worker:
 
     def _tick(self) -> None:
         self._tell_of_waiters()
+        self._tell_of_lanes()
         self._gate.tick(time.monotonic(), self._service.ages_s())
         self._service.tick()
         if self._private is not None:
@@ -239,6 +240,12 @@ class Worker:
         if self._waiting is not None and self._waiting.asked:
             self._waiting.asked = 0
             self._duty.channel.send(TryAgain())
+
+    def _tell_of_lanes(self) -> None:
+        region, seat = self._duty.region, self._duty.seat
+        region.overdue[seat] = self._lane.stuck + self._streams.stuck
+        if self._dispatch is None:  # which tells of every change
+            region.busy[seat] = self._lane.jobs
 
     def _ask_replacement(self) -> None:
         self._duty.channel.send(Replace("every thread of its lane hangs in a call that was given up"))
