@@ -32,6 +32,7 @@ class Header(msgspec.Struct, frozen=True):
     bodies_sha256: str
     closes: bool
     machine: Mapping[str, str]  # date, commit, processor, versions
+    verifies_tls: bool = True
     system: Sequence[str] = ()  # the command line of the server, where it was started here
 
 

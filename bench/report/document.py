@@ -25,6 +25,7 @@ class Axes(msgspec.Struct, frozen=True):
     lines: Sequence[Line]
     nines: bool = False  # across are percents, and every further nine gets as much room
     dots: bool = False
+    joined: bool = True  # dots that have no order are not
     logarithmic: bool = False  # upwards
 
 

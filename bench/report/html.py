@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from pathlib import Path
 
 import jinja2
@@ -19,10 +20,11 @@ def page(document: Document) -> str:
     try:
         from . import plots
 
+        numbers = itertools.count()
         return _template().render(
             document=document,
             kind=lambda part: type(part).__name__,
-            svg=plots.svg,
+            svg=lambda plot: plots.svg(plot, next(numbers)),
             warmth=_warmth,
             is_plot=lambda part: isinstance(part, Plot),
             css=(_HERE / "page.css").read_text(),

@@ -6,7 +6,6 @@ import html
 import io
 import math
 import re
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,29 +35,30 @@ _SETTINGS = {
     "ytick.color": _INK,
     "legend.frameon": False,
 }
-_WIDE_IN, _HIGH_IN = 8.0, 2.7
+_WIDE_IN, _HIGH_IN, _NAME_IN = 8.0, 2.7, 0.22
 _SHORT = 16  # letters of a name that has room beside the plot
 _NINES = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 
 
-def svg(plot: Plot) -> str:
-    """The plot as an ``<svg>`` element."""
+def svg(plot: Plot, number: int) -> str:
+    """The plot as an ``<svg>`` element; ``number`` is its own on the page."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_SETTINGS):
-        figure = Figure(figsize=(_WIDE_IN, _HIGH_IN * len(plot.axes) + 0.3), layout="constrained")
+        high_in = _HIGH_IN * len(plot.axes) + 0.3 + _NAME_IN * sum(map(_names_below, plot.axes))
+        figure = Figure(figsize=(_WIDE_IN, high_in), layout="constrained")
         for asked, place in zip(plot.axes, figure.subplots(len(plot.axes), 1, squeeze=False)[:, 0], strict=True):
             _draw(asked, place)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _themed(out.getvalue(), plot)
+    return _themed(out.getvalue(), plot, number)
 
 
 def _draw(asked: Axes, place: Any) -> None:
     for number, line in enumerate(asked.lines):
         xs = [_nines(percent) for percent in line.xs] if asked.nines else line.xs
-        style = _DASHES[number % len(_DASHES)]
+        style = _DASHES[number % len(_DASHES)] if asked.joined else "none"
         colour = _LINES[number % len(_LINES)]
         marks = {"marker": "o", "markersize": 4} if asked.dots else {}
         place.plot(xs, line.ys, label=line.name, color=colour, linestyle=style, linewidth=1.8, **marks)
@@ -71,11 +71,20 @@ def _draw(asked: Axes, place: Any) -> None:
         place.yaxis.set_major_formatter(lambda value, _: f"{value:,.5g}")
     if asked.nines:
         _mark_nines(asked, place)
+    else:
+        if all(x == round(x) for line in asked.lines for x in line.xs):
+            place.xaxis.get_major_locator().set_params(integer=True)
+        place.xaxis.set_major_formatter(lambda value, _: f"{value:,.5g}")
     place.margins(x=0.02)
-    if any(len(line.name) > _SHORT for line in asked.lines):
+    if _names_below(asked):
         place.legend(loc="upper left", bbox_to_anchor=(0.0, -0.2))
     else:
         place.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _names_below(asked: Axes) -> int:
+    """How many names of lines stand below the plot: there each is a row, beside it they have no room."""
+    return len(asked.lines) if any(len(line.name) > _SHORT for line in asked.lines) else 0
 
 
 def _plain(place: Any) -> None:
@@ -98,7 +107,7 @@ def _mark_nines(asked: Axes, place: Any) -> None:
     place.set_xticks([_nines(percent) for percent in marks], [f"{percent:g} %" for percent in marks])
 
 
-def _themed(text: str, plot: Plot) -> str:
+def _themed(text: str, plot: Plot, number: int) -> str:
     """Without the document around it, with named colours, and told to those who do not see it."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -107,14 +116,13 @@ def _themed(text: str, plot: Plot) -> str:
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
-    text = _apart(text, plot)
+    text = _apart(text, f"p{number}")
     label = _escaped([plot.title, plot.told])
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
-def _apart(text: str, plot: Plot) -> str:
+def _apart(text: str, mark: str) -> str:
     """Ids of one picture are not those of another on the same page."""
-    mark = f"p{zlib.crc32(repr(plot).encode()):08x}"
     text = re.sub(r' id="([^"]+)"', rf' id="{mark}-\1"', text)
     text = text.replace("url(#", f"url(#{mark}-")
     return text.replace('href="#', f'href="#{mark}-')

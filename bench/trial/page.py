@@ -8,13 +8,17 @@ import msgspec
 
 from ..cgroup import Throttling
 from ..durations import written
+from ..recorder import Header
 from ..sample import Cause
-from ..schedule import Closed, Load, Open, Span
+from ..schedule import Closed, Load, Open, Segment, Span
 from .spread import PERCENTS, Spread
+from .stretches import stretches
 from .summary import Summary
 
 SPARKS = "▁▂▃▄▅▆▇█"
+SPARKS_WIDE = 60
 EXCERPTS = 5
+SEGMENTS = 24
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -89,27 +93,45 @@ def _asked(summary: Summary) -> list[str]:
     lines = [
         f"{header.method} {header.target}",
         f"{_load(header.load)}, {_span(header.span, summary.measured_s)}, seed {header.seed}",
-        f"{header.bodies} bodies (sha256 {header.bodies_sha256[:12]}), timeout {written(header.timeout_s)}, at most "
-        f"{header.connections:,} connections and {header.max_in_flight:,} requests in flight",
+        f"{header.bodies} {'body' if header.bodies == 1 else 'bodies'} (sha256 {header.bodies_sha256[:12]}), timeout "
+        f"{written(header.timeout_s)}, at most {header.connections:,} connections and {header.max_in_flight:,} "
+        "requests in flight",
+        f"headers: {', '.join(header.headers) or 'none of its own'}; {_manner(header)}",
     ]
     return [*lines, *([" ".join(header.system)] if header.system else [])]
 
 
+def _manner(header: Header) -> str:
+    told = [
+        "a connection for every request" if header.closes else "connections are kept",
+        f"Retry-After obeyed up to {header.retries} times" if header.retries else "Retry-After not obeyed",
+        f"{header.processes} generator{'' if header.processes == 1 else 's'}",
+    ]
+    return "; ".join(told + ([] if header.verifies_tls else ["any certificate accepted"]))
+
+
 def _load(load: Load) -> str:
     if isinstance(load, Open):
-        rates = {
-            (segment.from_per_s, segment.to_per_s): f"{segment.from_per_s:g}..{segment.to_per_s:g}"
-            if segment.from_per_s != segment.to_per_s
-            else f"{segment.from_per_s:g}"
-            for segment in load.shape.segments
-        }
-        return f"open loop, {', '.join(rates.values())} requests/s, {load.spacing.value} spacing"
+        return f"open loop, {_rates(load.shape.segments)} requests/s, {load.spacing.value} spacing"
     if isinstance(load, Closed):
         thinks = (
             f"thinking {written(load.think.mean_s)} ({load.think.kind.value})" if load.think.mean_s else "no thinking"
         )
         return f"closed loop, {load.users} users, {thinks}"
     return f"replay of {len(load.offsets_s):,} requests"
+
+
+def _rates(segments: Sequence[Segment]) -> str:
+    """As --rate writes them."""
+    if len(segments) == 1:
+        return _rate(segments[0])
+    shown = [f"{_rate(segment)}x{segment.lasts_s:g}s" for segment in segments[:SEGMENTS]]
+    return ",".join(shown) + (f" and {len(segments) - SEGMENTS} more" if len(segments) > SEGMENTS else "")
+
+
+def _rate(segment: Segment) -> str:
+    low, high = segment.from_per_s, segment.to_per_s
+    return f"{low:g}" if low == high else f"{low:g}..{high:g}"
 
 
 def _span(span: Span, measured_s: float) -> str:
@@ -158,12 +180,14 @@ def _streams(summary: Summary) -> list[str]:
 
 
 def _by_second(summary: Summary) -> list[str]:
-    succeeded = [float(second.succeeded) for second in summary.seconds]
-    slowest = [second.p99_s or 0.0 for second in summary.seconds]
-    return [
-        f"successes {sparks(succeeded)}  {min(succeeded):,.0f} to {max(succeeded):,.0f}",
-        f"p99       {sparks(slowest)}  {written(min(slowest))} to {written(max(slowest))}",
-    ]
+    """A block stands for several seconds where there are many: their mean, and the worst p99."""
+    shown = stretches(summary.seconds, SPARKS_WIDE)
+    succeeded = [second.succeeded for second in summary.seconds]
+    lines = [f"successes {sparks([each.succeeded for each in shown])}  {min(succeeded):,} to {max(succeeded):,}"]
+    if known := [second.p99_s for second in summary.seconds if second.p99_s is not None]:
+        slowest = [each.p99_s or 0.0 for each in shown]
+        lines.append(f"p99       {sparks(slowest)}  {written(min(known))} to {written(max(known))}")
+    return lines
 
 
 def _server(summary: Summary) -> list[str]:

@@ -200,6 +200,7 @@ def _header(trial: Trial, workload: Workload) -> Header:
         bodies=len(workload.bodies),
         bodies_sha256=hashlib.sha256("\n".join(workload.bodies).encode()).hexdigest(),
         closes=trial.closes,
+        verifies_tls=trial.verifies_tls,
         machine={name: fact for name, fact in machine.facts().items() if name not in _NOT_OURS},
         system=trial.launch.argv if trial.launch else (),
     )

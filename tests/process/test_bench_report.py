@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from bench.cli import main
 from bench.report import html
-from bench.report.document import Axes, Document, Heat, Line, Plot, Section, WhatIf
+from bench.report.document import Axes, Code, Document, Heat, Line, Plot, Section, WhatIf
+from bench.trial.page import Lines, Table
 from browser import CHROMIUM, open_page
 from tunings import tuning, verdict
 
@@ -71,6 +72,24 @@ def test_a_machine_without_the_cpu_for_it_is_told():
     script = "return document.querySelector('td[data-key=cores]').textContent"
     assert "MORE THAN IT HAS" in open_page(page(what_if(rate_per_s=9.0, cpu_s=0.5)), script)["told"]
     assert "MORE" not in open_page(page(what_if(rate_per_s=1.0, cpu_s=0.5)), script)["told"]
+
+
+def test_on_a_narrow_screen_nothing_sticks_out_and_letters_can_be_read():
+    """What is wide scrolls within its own frame."""
+    script = """
+      document.documentElement.style.width = document.body.style.maxWidth = "400px";
+      const letters = [...document.querySelectorAll("svg text")].map(each => each.getBoundingClientRect().height);
+      const framed = each => each.closest(".wide, pre");
+      const out = [...document.querySelectorAll("body *")].filter(
+        each => !framed(each.parentElement) && each.getBoundingClientRect().right > 400
+      );
+      return {smallest: Math.min(...letters), out: out.map(each => each.outerHTML.slice(0, 80))};
+    """
+    wide = Table("Wide", [f"head {number}" for number in range(20)], [["cell"] * 20])
+    words = Lines("Lines", ["a" * 200, "/a/long/path" * 20])
+    told = open_page(page(PLOT, HEAT, wide, words, Code("Code", "x" * 300), what_if(cpu_s=0.5)), script)["told"]
+    assert told["out"] == []
+    assert told["smallest"] >= 9
 
 
 def test_dark_and_light_differ_and_can_be_read():

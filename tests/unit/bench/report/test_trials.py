@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -12,6 +13,7 @@ from bench.report import html, markdown, trials
 from bench.report.document import Heat, Plot, Section, WhatIf
 from bench.sample import Outcome
 from bench.schedule import Closed
+from bench.trial.summary import Second
 from records import sample, told_by
 
 
@@ -19,9 +21,10 @@ from records import sample, told_by
 def trial(tmp_path):
     """A trial of 10 seconds at so many requests a second, of which some were refused."""
 
-    def make(per_s: int = 10, latency_ms: float = 5, refused: int = 0, **kwargs):
+    def make(per_s: int = 10, latency_ms: float = 5, refused: int = 0, failed_at: tuple[int, ...] = (), **kwargs):
         samples = [sample(1000 + 1000 * number / per_s, latency_ms=latency_ms) for number in range(10 * per_s)]
         samples += [sample(1500, outcome=Outcome.REFUSED, status=429) for _ in range(refused)]
+        samples += [sample(at_ms, outcome=Outcome.FAILED, status=503) for at_ms in failed_at]
         return told_by(tmp_path / f"{per_s}.pftrial", samples, **kwargs)
 
     return make
@@ -38,13 +41,13 @@ def test_words_come_first(trial):
     assert document.title == "Trial a"
     assert document.summary[0] == "20.0 requests/s were offered for 10 s: 50.00% success, 50.00% refused."
     assert document.summary[1].startswith("Of the successes half took up to 5 ms, 95 % up to 5 ms")
-    assert document.warnings == ["a: the latency of successes leaves out 50.0% of what was sent"]
+    assert document.warnings == ["the latency of successes leaves out 50.0% of what was sent"]
 
 
 def test_a_void_trial_says_so_in_its_first_words(trial):
     empty = trials.document([("a", trial(per_s=0))])
     assert empty.summary == ["no request was measured."]
-    assert "a: VOID, not to be believed: no request was measured" in empty.warnings
+    assert "VOID, not to be believed: no request was measured" in empty.warnings
 
 
 def test_one_trial_is_drawn_over_time_and_by_percent(trial):
@@ -63,11 +66,66 @@ def test_a_steady_trial_and_a_closed_loop_are_not_drawn_over_the_rate(trial):
 
 def test_several_trials_are_drawn_over_their_rates(trial):
     document = trials.document([("fast", trial(40)), ("slow", trial(20, refused=10))])
-    plot = document.sections[0].parts[0]
+    _, plot, percentiles = document.sections[0].parts
     assert (document.sections[0].title, plot.title) == ("All trials", "Over the offered rate")
+    assert [line.name for line in percentiles.axes[0].lines] == ["fast", "slow"]
     assert [line.name for line in plot.axes[0].lines] == ["success", "refused"]
     assert list(plot.axes[0].lines[0].xs) == [21, 40]
     assert list(plot.axes[1].lines[0].ys) == pytest.approx([5, 5], rel=2e-3)
+
+
+def test_several_trials_are_told_in_few_words_and_one_table(trial):
+    """However many there are."""
+    void, cut = trial(0), trial(30, end=None)
+    named = [(f"t{per_s}", trial(per_s, refused=per_s)) for per_s in range(10, 20)]
+    document = trials.document([*named, ("void", void), ("cut", cut)])
+    assert document.summary == [
+        "12 trials, 0.0 to 30.1 requests/s offered: 90.91% to 100.00% success.",
+        "Of the successes of a trial half took up to 5 ms, 99 % up to 5 ms, counted from the time at which each was "
+        "meant to begin.",
+        "1 of them is VOID.",
+        "1 of them is partial.",
+    ]
+    table = document.sections[0].parts[0]
+    assert table.heads == ("trial", "offered", "answered", "success", "refused", "failed", "p50", "p95", "p99", "")
+    assert table.rows[0][:6] == ("t10", "11.0/s", "10.0/s", "90.91%", "9.09%", "0.00%")
+    assert [row[-1] for row in table.rows[-2:]] == ["VOID", "partial"]
+    assert "void: VOID, not to be believed: no request was measured" in document.warnings
+
+
+def test_a_trial_without_a_success_has_no_empty_axes(trial):
+    document = trials.document([("a", trial(per_s=0, refused=3, failed_at=(2500, 3500)))])
+    over_time, percentiles, *_ = document.sections[0].parts
+    assert [axes.up for axes in over_time.axes] == ["requests/s"]
+    assert over_time.told.endswith("1 to 3 offered; none succeeded.")
+    assert percentiles.told == "How many took no longer than that: none succeeded."
+    assert document.warnings == ["not one request succeeded"]
+    [by_second] = [part for part in document.sections[0].parts if part.title == "By the second"]
+    assert [line.split()[0] for line in by_second.lines] == ["successes"]
+
+
+def test_a_trial_of_a_day_is_a_page_as_small_as_another(trial):
+    """Each second would be four dots and as many points of lines."""
+    pytest.importorskip("matplotlib")
+    summary = trial(refused=3)
+    seconds = [Second(100 + at % 200, 90, 10 + at % 200, 0.001, 0.5 if at == 70_000 else 0.002) for at in range(86_400)]
+    summary = msgspec.structs.replace(summary, seconds=seconds)
+    document = trials.document([("a", summary)])
+    over_time, _, over_rate = [part for part in document.sections[0].parts if isinstance(part, Plot)]
+    assert over_time.told == (
+        "Requests by the second in which they were meant to begin, 100 to 299 offered; the p99 of successes lies "
+        "between 2 and 500 ms. Each point is 288 seconds: their mean rate, and the worst p99 among them."
+    )
+    assert over_rate.told == "Each dot is a second of the trial, with 100 to 299 requests offered in it."
+    assert len(html.page(document)) < 400_000
+    [by_second] = [part for part in document.sections[0].parts if part.title == "By the second"]
+    assert max(map(len, by_second.lines)) < 100
+
+
+def test_a_partial_trial_says_so_first(trial):
+    document = trials.document([("a", trial(end=None))])
+    assert document.summary[0].startswith("Partial. 10.1 requests/s were offered for 9.9 s: ")
+    assert "partial: the record ends before the trial did" in document.warnings
 
 
 def test_the_model_starts_where_the_calmest_trial_was(trial):

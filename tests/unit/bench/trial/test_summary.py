@@ -210,6 +210,7 @@ Asked
   POST http://127.0.0.1:8080/score
   open loop, 100 requests/s, poisson spacing, 1 s after 1 s of warm-up, seed 7
   2 bodies (sha256 abababababab), timeout 60 s, at most 64 connections and 100 requests in flight
+  headers: none of its own; connections are kept; Retry-After obeyed up to 1 times; 1 generator
 
 Outcome
                          requests   share
@@ -288,8 +289,8 @@ def test_the_page(told):
     end = End(complete=False, reason="the trial was cut short", voids=died)
     summary = told([sample(1000), sample(2000, outcome=Outcome.FAILED, status=500)], end=end)
     lines, wanted = page.text(summary).splitlines(), PAGE.splitlines()
-    assert lines[:18] == wanted[:18]
-    assert [line.split() for line in lines[19:22]] == [line.split() for line in wanted[19:22]]
+    assert lines[:19] == wanted[:19]
+    assert [line.split() for line in lines[20:23]] == [line.split() for line in wanted[20:23]]
 
 
 def test_markdown_has_the_same_in_tables(told):
@@ -301,13 +302,28 @@ def test_markdown_has_the_same_in_tables(told):
 @pytest.mark.parametrize(
     ("load", "said"),
     [
-        (Open(Shape((Segment(1, 1, 5), Segment(1, 9, 9)))), "open loop, 1..5, 9 requests/s, constant spacing"),
+        (Open(Shape((Segment(1, 1, 5), Segment(1, 9, 9)))), "open loop, 1..5x1s,9x1s requests/s, constant spacing"),
         (Closed(8), "closed loop, 8 users, no thinking"),
         (Trace((0.0, 1.0)), "replay of 2 requests"),
     ],
 )
 def test_loads_are_named(told, load, said):
     assert said in page.text(told([sample(1000)], load=load))
+
+
+def test_every_setting_is_told(told):
+    summary = told([sample(1000)])
+    asked = {"headers": ["Accept", "X-A"], "closes": True, "retries": 0, "processes": 3, "verifies_tls": False}
+    summary = msgspec.structs.replace(summary, header=msgspec.structs.replace(summary.header, **asked))
+    assert (
+        "  headers: Accept, X-A; a connection for every request; Retry-After not obeyed; 3 generators; any certificate "
+        "accepted\n"
+    ) in page.text(summary)
+
+
+def test_a_long_list_of_steps_is_cut(told):
+    steps = Open(Shape(tuple(Segment(60, rate, rate) for rate in range(1, 27))))
+    assert ",24x60s and 2 more requests/s" in page.text(told([sample(1000)], load=steps))
 
 
 def test_a_closed_loop_says_what_it_hides(told):
