@@ -4,12 +4,16 @@
   come at 2 an hour, a doctor treats 3 an hour. One doctor: P(wait) 0.667, Wq 2/3 h; two: 0.167, 1/24 h.
 * Erlang B as in every traffic table: 1 % are lost at 4.461 erlangs on 10 lines, 37.901 on 50, 84.064 on 100.
 * Gross and Harris, Fundamentals of Queueing Theory: M/D/1 waits half as long as M/M/1; M/M/1/K in closed form.
-* M/D/2 by its own closed form at half load: 0.1767 service times.
+* M/D/c by another way than Crommelin's sum: the roots of z^c = exp(load (z - 1)) within the unit circle, from which
+  the generating function of the number of customers gives the mean (Saaty, Elements of Queueing Theory, 1961).
 """
 
 from __future__ import annotations
 
+import cmath
+import itertools
 import math
+from fractions import Fraction
 
 import pytest
 
@@ -32,8 +36,44 @@ def test_one_server_with_even_service_is_pollaczek_and_khinchine(load):
     assert queueing.wait_mdc(1, load) == pytest.approx(load / 2 / (1 - load), rel=1e-5)
 
 
-def test_two_servers_with_even_service():
-    assert queueing.wait_mdc(2, 1.0) == pytest.approx(0.1767, abs=1e-4)
+def by_roots(servers, load):
+    """The mean wait of M/D/c: of the number inside Q(z) = N(z) / D(z), N vanishing at the roots, take Q'(1)."""
+    inside = -((servers - load) ** 2 - servers) / (2 * (servers - load))
+    for number in range(1, servers):
+        turn = cmath.exp(2j * math.pi * number / servers)
+        root = turn / 2
+        for _ in range(100):  # Newton
+            image = turn * cmath.exp(load / servers * (root - 1))
+            root -= (root - image) / (1 - load / servers * image)
+        inside += (1 / (1 - root)).real
+    return (inside - load) / load
+
+
+@pytest.mark.parametrize("servers", [1, 2, 4, 8, 16, 64])
+@pytest.mark.parametrize("busy", [0.5, 0.8, 0.9])
+def test_even_service_is_crommelins_to_nine_tenths_of_full_load(servers, busy):
+    expected = by_roots(servers, servers * busy)
+    assert queueing.wait_mdc(servers, servers * busy) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("servers", [1, 2, 4, 8, 16, 64])
+@pytest.mark.parametrize("busy", [0.95, 0.99, 0.999])
+def test_even_service_is_within_a_hundredth_beyond(servers, busy):
+    assert queueing.wait_mdc(servers, servers * busy) == pytest.approx(by_roots(servers, servers * busy), rel=0.01)
+
+
+@pytest.mark.parametrize("servers, places, load", [(2, 4, 1), (3, 7, 4), (4, 4, 2)])
+def test_a_bounded_line_by_balance_in_whole_numbers(servers, places, load):
+    weights = list(
+        itertools.accumulate(range(1, places + 1), lambda w, n: w * load / min(n, servers), initial=Fraction(1))
+    )
+    refused = weights[-1] / sum(weights)
+    waiting = sum((inside - servers) * weight for inside, weight in enumerate(weights) if inside > servers) / sum(
+        weights
+    )
+    assert queueing.bounded(servers, load, places) == pytest.approx(
+        (float(refused), float(waiting / (load * (1 - refused)))), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("variation2", [0.0, 0.25, 1.0, 4.0])

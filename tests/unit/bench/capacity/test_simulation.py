@@ -10,6 +10,7 @@ from bench.capacity import queueing
 from bench.capacity.demand import Demand, Phase, Times
 from bench.capacity.instance import Shape
 from bench.capacity.simulation import Balancer, poisson, simulate
+from bench.capacity.student import interval
 
 REQUESTS = 100_000
 ENDLESS = 10**9
@@ -39,6 +40,17 @@ def test_random_service_waits_as_in_mmc(slots, load):
 def test_even_service_waits_as_in_mdc(slots, load):
     expected = 1 + queueing.wait_mdc(slots, load)
     assert mean_of(blocking(EVEN), Shape(slots, slots, ENDLESS), load) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("times, wait", [(EXPONENTIAL, queueing.wait_mmc), (EVEN, queueing.wait_mdc)])
+@pytest.mark.parametrize("slots, load", [(2, 1.6), (8, 6.4)])
+def test_the_formulas_lie_within_the_statistical_error(times, wait, slots, load):
+    runs = [
+        simulate(blocking(times), Shape(slots, slots, ENDLESS), poisson(load, 20_000, s), seed=s) for s in range(12)
+    ]
+    low, high = interval([run.mean_s for run in runs])
+    assert low <= 1 + wait(slots, load) <= high
+    assert high - low < 0.1 * high
 
 
 def test_service_between_them_waits_as_in_mgc():
