@@ -120,7 +120,7 @@ def judge_cut(request: Request, problem: Broken) -> None:
     """Note what has come of an answer whose connection ended."""
     numbers = _numbers(request, problem.received)
     is_begin = numbers == list(range(len(numbers))) and len(numbers) <= request.events
-    outcome = "wrong" if not is_begin else "cut" if numbers else "lost"
+    outcome = "wrong" if not is_begin else "cut" if problem.received else "lost"
     _end(request, outcome, f"{problem}, after events {numbers}")
 
 
