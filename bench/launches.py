@@ -31,10 +31,23 @@ def command(line: str) -> Launch:
 
 
 def promptflow(system: str, flow: Path, workers: int, python: Path | None, home: Path) -> Launch:
-    """Promptflow's own server, on a copy of the flow in ``home``, as it writes into the folder and beside it."""
+    """Promptflow's own server, on a copy of the flow in ``home``, as it writes into the folder and beside it.
+
+    Raises Mistake if there is none, and none can be installed.
+    """
     copy = Path(shutil.copytree(flow, home / flow.resolve().name))
     engine = "flask" if system == FLASK else "fastapi"
-    return systems.promptflow(python.absolute() if python else systems.promptflow_python(VENV), engine, copy, workers)
+    return systems.promptflow(python.absolute() if python else _installed(), engine, copy, workers)
+
+
+def _installed() -> Path:
+    try:
+        return systems.promptflow_python(VENV)
+    except (OSError, subprocess.CalledProcessError) as problem:
+        raise Mistake(
+            f"promptflow cannot be installed into {VENV}: {problem}; give an interpreter that has it by "
+            "--promptflow-python"
+        ) from problem
 
 
 def echo(system: str, flow: Path, workers: int, python: Path | None) -> Launch:

@@ -35,8 +35,11 @@ def report_command(*, files: tuple[Path, ...], output: Path | None, kind: str | 
 
     html is one file that needs no network: plots, tables, and sliders that ask a model what would be if.
 
-    Exits 0 if every trial is whole and can be believed, 1 if not, 2 if a FILE is no record.
+    Exits 0 if every trial is whole and can be believed, 1 if not, 2 if a FILE is no record or the report cannot be
+    written.
     """
+    if output and any(output.exists() and file.exists() and output.samefile(file) for file in files):
+        raise click.UsageError(f"--output {output}: that is the record itself")
     kind = kind or (_KINDS.get(output.suffix, "text") if output else "text")
     try:
         text, is_good = _tuning(files[0], kind) if _is_tuning(files) else _trials(files, kind)
@@ -45,7 +48,7 @@ def report_command(*, files: tuple[Path, ...], output: Path | None, kind: str | 
     except Mistake as mistake:
         raise click.UsageError(str(mistake)) from mistake
     except OSError as problem:
-        raise click.ClickException(f"{output}: {problem.strerror}") from problem
+        raise click.UsageError(f"--output {output}: {problem.strerror}") from problem
     if not output:
         click.echo(text, nl=False)
     sys.exit(0 if is_good else 1)
@@ -55,6 +58,8 @@ def _is_tuning(files: Sequence[Path]) -> bool:
     is_one = [file.is_dir() or file.name == NAME for file in files]
     if any(is_one) and len(files) > 1:
         raise Mistake("a tuning is reported alone")
+    if files[0].is_dir() and not (files[0] / NAME).exists():
+        raise Mistake(f"{files[0]}: no tuning is in this folder; trials are named one by one, as {files[0]}/*.pftrial")
     return is_one[0]
 
 

@@ -23,6 +23,7 @@ from ..recorder.header import FORMAT
 from ..schedule import Load, Span
 from ..server import Launch, Server, leash
 from ..workload import Target, Workload, check, from_swagger
+from . import veil
 from .live import Live, live
 from .target import check_limits, check_tls, resolve, swagger, wait_for
 
@@ -186,7 +187,7 @@ def _header(trial: Trial, workload: Workload) -> Header:
     scheme = "https" if target.tls else "http"
     return Header(
         format=FORMAT,
-        target=f"{scheme}://{target.authority}{target.path}",
+        target=f"{scheme}://{target.authority}{veil.path(target.path)}",
         method=trial.method,
         load=trial.load,
         span=trial.span,
@@ -202,7 +203,7 @@ def _header(trial: Trial, workload: Workload) -> Header:
         closes=trial.closes,
         verifies_tls=trial.verifies_tls,
         machine={name: fact for name, fact in machine.facts().items() if name not in _NOT_OURS},
-        system=trial.launch.argv if trial.launch else (),
+        system=veil.command(trial.launch.argv) if trial.launch else (),
     )
 
 

@@ -35,6 +35,8 @@ class Target(msgspec.Struct, frozen=True):
             port = parts.port
         except ValueError as problem:
             raise Mistake(f"{url}: {problem}") from problem
+        if parts.username is not None:
+            raise Mistake("a name or a password in the URL is not sent: give it by --key or --header")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise Mistake(f"{url!r} is no address: write http://HOST:PORT or https://HOST")
         tls = parts.scheme == "https"

@@ -256,6 +256,48 @@ def test_sigterm_while_the_server_starts_stops_it(load):
     eventually(lambda: not any(map(proc.alive, family)), within_s=5, why="the server still runs")
 
 
+def test_ctrl_c_while_nobody_answers_ends_the_wait(load):
+    server = Puppet(answering(OK))
+    server.close()
+    run = load(server.url, *DATA, "--users", "1", "--ready-within", "60s")
+    assert run.process.stderr.readline().startswith(b"waiting for 127.0.0.1 port ")
+    run.process.send_signal(signal.SIGINT)
+    _, stderr = run.process.communicate(timeout=20)
+    assert (run.process.returncode, stderr.strip()) == (1, b"Aborted!")
+
+
+def test_a_record_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "trials").touch()
+    with puppet(answering(OK)) as server:
+        argv = (sys.executable, "-m", "bench", "run", server.url, *DATA, "--users", "1", "--count", "1")
+        done = subprocess.run(
+            (*argv, "--out", str(tmp_path / "trials")), cwd=CHECKOUT, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: {tmp_path}/trials/")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_record_tells_no_secret(load):
+    with puppet(answering(OK)) as server:
+        asked = (
+            f"{server.url}/score?code=hidden1",
+            "--key",
+            "hidden2",
+            "--header",
+            "X-Token: hidden3",
+            "--data",
+            '"hidden4"',
+        )
+        run = load(*asked, "--users", "1", "--count", "1")
+        _, summary = run.finish()
+    assert b"hidden1" in server.requests[0] and b"hidden4" in server.requests[0]
+    [path] = run.out.iterdir()
+    assert b"hidden" not in path.read_bytes()
+    assert summary["header"]["target"] == f"{server.url}/score?code=***"
+    assert summary["header"]["headers"] == ["X-Token", "Authorization"]
+
+
 def test_localhost_is_whichever_address_answers(load):
     with puppet(answering(OK)) as server:
         _, summary = load(f"http://localhost:{server.port}", *DATA, "--users", "1", "--count", "2").finish()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from bench import launches, run_command
+from bench import launches, run_command, systems
 from bench.cli import main
 from bench.mistake import Mistake
 from bench.schedule import Closed, Open, Segment, Shape, Spacing, Span, Think, Thinking, Trace
@@ -172,6 +173,7 @@ def test_any_command(trial):
         (["--command", "'server {port}", "--users", "1"], "No closing quotation"),
         (["http://a..b", "--users", "1"], "'a..b' is no name of a host"),
         ([f"http://{'a' * 80}.example", "--users", "1"], "is no name of a host"),
+        (["http://me:secret@a.example", "--users", "1"], "is not sent: give it by --key or --header"),
         (["http://no.such.host.invalid", "--users", "1"], "no.such.host.invalid: "),
     ],
 )
@@ -191,6 +193,17 @@ def test_a_program_that_is_not_there_is_told(flow, system):
     result = CliRunner().invoke(main, ["run", *asked, "--users", "1", "--data", "{}"])
     assert result.exit_code == 2
     assert "/no/such/program: " in result.stderr
+
+
+def test_promptflow_that_cannot_be_installed_is_told(flow, monkeypatch):
+    def promptflow_python(folder):
+        raise subprocess.CalledProcessError(1, ["python", "-m", "pip"])
+
+    monkeypatch.setattr(systems, "promptflow_python", promptflow_python)
+    asked = ["--serve", str(flow), "--system", "promptflow-fastapi", "--users", "1", "--data", "{}"]
+    result = CliRunner().invoke(main, ["run", *asked])
+    assert result.exit_code == 2
+    assert "give an interpreter that has it by --promptflow-python" in " ".join(result.stderr.split())
 
 
 def test_report_of_what_is_no_record(tmp_path):

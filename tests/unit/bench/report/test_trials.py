@@ -181,6 +181,42 @@ def test_the_command_fails_for_trials_that_cannot_be_believed(trial, tmp_path):
     assert ran.output.startswith("[")
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["10.pftrial", "-o", "10.pftrial"], "that is the record itself"),
+        (["10.pftrial", "-o", "nothing/page.md"], "No such file or directory"),
+        (["."], "no tuning is in this folder; trials are named one by one"),
+        (["10.pftrial", "cut"], "the header is missing"),
+        (["empty"], "this is no record of pfserve-bench"),
+    ],
+)
+def test_what_cannot_be_reported_is_told_and_nothing_is_lost(trial, tmp_path, monkeypatch, args, said):
+    trial(10)
+    monkeypatch.chdir(tmp_path)
+    record = (tmp_path / "10.pftrial").read_bytes()
+    (tmp_path / "cut").write_bytes(record[:200])
+    (tmp_path / "empty").touch()
+    ran = CliRunner().invoke(main, ["report", *args])
+    assert ran.exit_code == 2
+    assert said in " ".join(ran.output.split())
+    assert (tmp_path / "10.pftrial").read_bytes() == record
+
+
+@pytest.mark.parametrize("kind", ["text", "markdown", "json", "html"])
+@pytest.mark.parametrize("what", ["cut", "none", "nothing"])
+def test_every_kind_tells_of_a_record_that_is_cut_or_has_no_success(trial, tmp_path, kind, what):
+    if kind == "html":
+        pytest.importorskip("matplotlib")
+    per_s, refused = {"cut": (10, 0), "none": (0, 9), "nothing": (0, 0)}[what]
+    trial(per_s, refused=refused, end=None)
+    ran = CliRunner().invoke(main, ["report", str(tmp_path / f"{per_s}.pftrial"), "--format", kind])
+    assert ran.exit_code == 1
+    assert "the record ends before the trial did" in ran.output
+    told = {"cut": "the record ends", "none": "not one request succeeded", "nothing": "no request was measured"}
+    assert told[what] in ran.output
+
+
 def test_what_is_no_record_is_told(tmp_path):
     (tmp_path / "x").write_text("no")
     ran = CliRunner().invoke(main, ["report", str(tmp_path / "x")])

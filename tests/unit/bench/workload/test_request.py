@@ -58,7 +58,9 @@ def test_addresses(url, target, authority):
     assert target.authority == authority
 
 
-@pytest.mark.parametrize("url", ["localhost:8080", "ftp://a", "http://", "http://a:port", "http://[::1"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8080", "ftp://a", "http://", "http://a:port", "http://[::1", "http://me:pw@a"]
+)
 def test_what_is_no_address(url):
     with pytest.raises(Mistake):
         Target.parse(url, "/score")
