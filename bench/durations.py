@@ -6,15 +6,15 @@ import re
 
 from .mistake import Mistake
 
-_UNITS_S = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
-_LENGTH = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)")
+_UNITS_S = {"ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_LENGTH = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|d|)")
 
 
 def seconds(text: str) -> float:
-    """``500ms``, ``30s``, ``2m``, ``1h``; a bare number is seconds. Raises Mistake."""
+    """``500ms``, ``30s``, ``2m``, ``1h``, ``7d``; a bare number is seconds. Raises Mistake."""
     found = _LENGTH.fullmatch(text.strip())
     if not found:
-        raise Mistake(f"{text!r} is no length of time: write 500ms, 30s, 2m or 1h")
+        raise Mistake(f"{text!r} is no length of time: write 500ms, 30s, 2m, 1h or 7d")
     return float(found[1]) * _UNITS_S[found[2]]
 
 

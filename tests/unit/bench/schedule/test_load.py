@@ -11,7 +11,8 @@ from bench.schedule import Think, Thinking
 
 
 @pytest.mark.parametrize(
-    ("text", "length_s"), [("500ms", 0.5), ("30s", 30), ("2m", 120), ("1h", 3600), ("1.5", 1.5), (" 5 s ", 5)]
+    ("text", "length_s"),
+    [("500ms", 0.5), ("30s", 30), ("2m", 120), ("1h", 3600), ("7d", 604_800), ("1.5", 1.5), (" 5 s ", 5)],
 )
 def test_lengths_of_time(text, length_s):
     assert seconds(text) == length_s
