@@ -54,7 +54,7 @@ def watch(folder: Path) -> Watch:
     """Watch from now on, for the campaign whose flow is in the folder. In the leader: every worker does so then."""
     watching = Watch(folder)
     for step in STEPS:
-        _wrap(step, functools.partial(watching.come_by, STEPS.index(step)))
+        wrap(step, functools.partial(watching.come_by, STEPS.index(step)))
     _note_beginnings(watching)
     return watching
 
@@ -80,7 +80,8 @@ class Watch:
         signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
-def _wrap(step: Step, come_by: Callable[[], None]) -> None:
+def wrap(step: Step, come_by: Callable[[], None]) -> None:
+    """In this process and those that it forks: call ``come_by`` at the step."""
     name, _, method = step.call.partition(".")
     owner = getattr(importlib.import_module(step.module), name)
     call = getattr(owner, method)
