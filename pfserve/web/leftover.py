@@ -40,5 +40,6 @@ def behind_body(data: bytes, message: RawRequestMessage, missing: int) -> bytes 
 
 
 def behind_chunks(data: bytes) -> bytes | None:
-    """Nothing, if the last chunk ends the data and there is no other; else it takes a parser to know."""
-    return b"" if data.endswith(_LAST_CHUNK) and data.count(_LAST_CHUNK) == 1 else None
+    """Nothing, if the last chunk, or the end of its line, ends the data and is all; else it takes a parser to know."""
+    is_all = data.endswith(_LAST_CHUNK) and data.count(_LAST_CHUNK) == 1
+    return b"" if is_all or not data.strip(b"\r\n") else None

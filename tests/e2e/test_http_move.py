@@ -86,6 +86,17 @@ def test_a_body_that_came_in_pieces_leaves_the_next_head_whole() -> None:
         assert wire.answer().status == 200
 
 
+def test_a_chunked_body_whose_end_came_alone_holds_its_connection_nowhere() -> None:
+    with serving() as giver, serving() as taker, giver.connect() as wire:
+        wire.send(b"POST /score HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n")
+        eventually(lambda: giver.service.in_progress == 1, within_s=WAIT_S, why="the request should have begun")
+        wire.send(b"\r\n")
+        assert wire.answer().status == 200
+        hand_over(giver, taker)
+        wire.send(get("/health"))
+        assert wire.answer().status == 200
+
+
 def test_pipelined_requests_are_given_away_between_two_of_them() -> None:
     with serving() as giver, serving() as taker, giver.connect() as wire:
         held = Held(giver)
