@@ -239,6 +239,73 @@ def test_a_stream_comes_through_another_worker(tmp_path: Path) -> None:
         assert client.pid() in (line.origin, line.other), "the connection is kept"
 
 
+def test_a_stream_waits_in_the_line_like_any_other(tmp_path: Path) -> None:
+    with rig(tmp_path) as line:
+        line.take_all_slots()
+        client = line.clients[2]
+        client.ask("stream:s", "Accept: text/event-stream")
+        line.await_reading()
+        line.hold("later", 3)
+        line.await_reading()
+        assert not client.is_answered()
+        line.go("b")
+        assert client.head()[0] == 200
+        assert client.chunk() == f'data: {{"answer": "{line.other}"}}\n\n'.encode()
+        line.go("a", "later", "s0", "s1", "s2")
+        rest = b"".join(iter(client.chunk, b""))
+        assert rest == b"".join(b'data: {"answer": "s%d"}\n\n' % number for number in range(3))
+        line.pid_of("later")
+        assert [name for name, _ in line.started()] == ["a", "b", "s", "later"]
+
+
+CHAINS = """\
+inputs:
+  text: {type: string}
+outputs:
+  answer: {type: string, reference: '${parse.output}'}
+nodes:
+- {name: fetch, type: python, source: {type: code, path: fetch.py}, inputs: {text: '${inputs.text}'}}
+- {name: model, type: python, source: {type: code, path: model.py}, inputs: {text: '${fetch.output}'}}
+- {name: parse, type: python, source: {type: code, path: parse.py}, inputs: {text: '${model.output}'}}
+"""
+STEP = """\
+import asyncio
+from pathlib import Path
+from promptflow.core import tool
+HERE = Path(__file__).parent
+
+@tool
+def NAME(text: str) -> str:
+    with open(HERE / "NAME.seen", "a") as file:
+        file.write(text + "\\n")
+"""
+
+
+def test_a_slot_is_held_while_a_chain_runs_and_not_while_a_model_is_waited_for(tmp_path: Path) -> None:
+    """One thread, and more requests than that wait for a model at the same time."""
+    flow = tmp_path / "flow"
+    flow.mkdir()
+    (flow / "flow.dag.yaml").write_text(CHAINS)
+    for name in ("fetch", "parse"):
+        (flow / f"{name}.py").write_text(STEP.replace("NAME", name) + "    return text\n")
+    waits = "    while not (HERE / 'go').exists():\n        await asyncio.sleep(0.01)\n    return text\n"
+    (flow / "model.py").write_text(STEP.replace("NAME", "model").replace("def", "async def") + waits)
+
+    def seen(name: str) -> int:
+        return len((flow / f"{name}.seen").read_text().split())
+
+    with serving(flow, "--workers=1", "--threads=1", "--max-concurrent-requests=20") as server:
+        clients = [Client(server.port) for _ in range(10)]
+        for number, client in enumerate(clients):
+            client.ask(f"{number}")
+        eventually(lambda: seen("model") == 10, within_s=WAIT_S, why="all should have had the thread, and wait")
+        (flow / "go").touch()
+        assert [client.answer()[0] for client in clients] == [200] * 10
+        assert seen("parse") == 10
+        for client in clients:
+            client.close()
+
+
 def test_the_worker_where_it_arrived_tells_how_long_a_request_waited_and_ran(tmp_path: Path) -> None:
     with rig(tmp_path, "--server-timing") as line:
         line.take_all_slots()
@@ -375,6 +442,11 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once(tmp_path: Path) -> Non
         refused = [body["error"]["message"] for status, _, body in answers if status == 429]
         assert refused and all("are left of 1 s, the request timeout" in message for message in refused)
         assert {status for status, _, _ in answers} == {429, 408}
+        assert [line.clients[number].answer()[0] for number in range(2)] == [408, 408]
+        line.go("a", "b")
+        line.clients[0].ask("tell:d")
+        line.clients[0].pid()
+        assert [name for name, _ in line.started()] == ["a", "b", "d"], "they cost no call"
 
 
 @pytest.mark.parametrize("path", ["/health", "/livez", "/readyz"])

@@ -149,6 +149,43 @@ def test_it_answers_when_every_worker_is_stopped(flow: Path) -> None:
         assert server.stop() == 0
 
 
+def test_it_answers_when_every_worker_is_dead(flow: Path) -> None:
+    """And nobody replaces them: their leader is stopped. That is told as soon as they are missed."""
+    with watched(flow, "--stuck-after-s=2") as (server, admin):
+        workers, leader = server.ready().workers(), server.leader()
+        assert server.ask()[0] == 200
+        os.kill(leader, signal.SIGSTOP)
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        eventually(lambda: admin.says("/readyz") == 503, within_s=5, why="there is no worker: not ready")
+        eventually(lambda: admin.says("/livez") == 503, within_s=8, why="and for long: not alive")
+        assert admin.status()["state"] == "dead"
+        assert admin.metric('pfserve_requests_total{route="score",class="2xx"}') == 1
+        os.kill(leader, signal.SIGCONT)
+        eventually(lambda: admin.says("/readyz") == admin.says("/livez") == 200, within_s=9, why="others have come")
+        assert not {worker["pid"] for worker in admin.status()["workers"]} & set(workers)
+        assert admin.metric('pfserve_worker_exits_total{cause="crashed"}') == 2
+        assert server.stop() == 0
+
+
+def test_it_answers_when_every_worker_is_stuck(flow: Path) -> None:
+    """In code that blocks, while their leader replaces them."""
+    with watched(flow, "--stuck-after-s=2") as (server, admin):
+        stuck = set(server.ready().workers())
+        held = [server.asking("block:60") for _ in range(2)]  # the second one goes where no connection is
+
+        def silent() -> set[int]:
+            return {worker["pid"] for worker in admin.status()["workers"] if (worker["beat_age_s"] or 0) > 1.3}
+
+        eventually(lambda: silent() == stuck, within_s=6, why="it should tell that nobody beats")
+        assert admin.says("/livez") == 200, "not for long yet"
+        eventually(lambda: admin.says("/readyz") == 200, within_s=15, why="they should be replaced")
+        eventually(lambda: not stuck & {worker["pid"] for worker in admin.status()["workers"]}, within_s=9, why="gone")
+        assert admin.metric('pfserve_worker_exits_total{cause="stuck"}') == 2
+        assert server.ask()[0] == 200
+        assert [type(request.exception(5)) for request in held] and server.stop() == 0
+
+
 def test_it_answers_when_the_master_is_stopped(flow: Path) -> None:
     with watched(flow) as (server, admin):
         server.ready().signal(signal.SIGSTOP)

@@ -36,6 +36,16 @@ def test_workers_that_have_served_enough_are_replaced_one_after_the_other(flow: 
         assert server.stop() == 0
 
 
+def test_the_replacement_is_ready_first(flow: Path) -> None:
+    with instance(flow, "--max-requests=50", "--workers=1", "--max-concurrent-requests=64") as server:
+        eventually(lambda: "1 workers ready" in server.log(), within_s=20, why="it should get ready")
+        with pressing(server.port) as load:
+            eventually(lambda: recycled(server), within_s=20, why="the only worker should be replaced")
+        assert set(load.seen) == {200}, load.seen
+        before = server.log().partition(": retires: has")[0]
+        assert len(re.findall(r"worker pid \d+: ready", before)) == 2
+
+
 def test_a_worker_that_has_grown_too_large_is_replaced(flow: Path) -> None:
     with instance(flow, "--max-rss-mb=200", "--max-concurrent-requests=64") as server:
         with pressing(server.ready().port) as load:

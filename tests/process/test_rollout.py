@@ -118,6 +118,40 @@ def test_connections_stay_evenly_spread_over_reloads_and_deaths(flow: Path) -> N
         server.ask("replace")
         eventually(lambda: "(leaving): exited" in server.log().rpartition("asked")[2], within_s=20, why="replaced")
         eventually(lambda: is_even(clients, 4), within_s=10, why="64 connections should be 16 a worker again")
+        victim = server.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+        eventually(lambda: victim not in server.workers() and len(server.workers()) == 4, within_s=10, why="replaced")
+        for number, client in enumerate(clients):
+            if is_lost(client):
+                client.close()
+                clients[number] = Client(server.port)
+                stack.callback(clients[number].close)
+        eventually(lambda: is_even(clients, 4), within_s=10, why="those who come again should be spread, too")
+
+
+def is_lost(client: Client) -> bool:
+    try:
+        client.send(REQUEST)
+        return client.answer() != 200
+    except OSError:
+        return True
+
+
+def test_a_burst_is_spread_evenly_and_stays_so_while_workers_are_recycled(flow: Path) -> None:
+    flags = "--workers=4", "--max-concurrent-requests=64", "--max-requests=150"
+    with contextlib.ExitStack() as stack, instance(flow, *flags) as server:
+        eventually(lambda: "4 workers ready" in server.log(), within_s=20, why="it should get ready")
+        clients = [Client(server.port) for _ in range(64)]
+        for client in clients:
+            stack.callback(client.close)
+        assert is_even(clients, 4), "at once"
+
+        def recycled() -> int:
+            pids_of_all(clients)
+            return server.log().count("(leaving): exited")
+
+        eventually(lambda: recycled() >= 2, within_s=40, why="workers should be recycled")
+        eventually(lambda: is_even(clients, 4), within_s=10, why="64 connections should be 16 a worker again")
 
 
 SPANS = """\
@@ -223,6 +257,11 @@ BAD_FLOWS = {
         "no loop today",
     ),
     "hangs": ("import time\ntime.sleep(600)\n", "was not imported and compiled within 2 s"),
+    "hangs in its workers": (
+        "import time, uvloop\nuvloop.new_event_loop = lambda: time.sleep(600)\n"
+        "from promptflow.core import tool\n@tool\ndef act(what: str) -> str: return what\n",
+        "did not get ready within 2 s",
+    ),
 }
 
 
@@ -232,7 +271,7 @@ STOPS_ITS_LEADER = "os.register_at_fork(after_in_child=lambda: os.kill(os.getppi
 @pytest.mark.parametrize("name", BAD_FLOWS)
 def test_a_reload_that_fails_says_why_and_leaves_the_old_generation_serving(name: str, flow: Path) -> None:
     code, reason = BAD_FLOWS[name]
-    patience = ["--boot-timeout-s=2"] if name == "hangs" else []
+    patience = ["--boot-timeout-s=2"] if name.startswith("hangs") else []
     with instance(flow, "--max-concurrent-requests=64", *patience) as server:
         workers = server.ready().workers()
         with pressing(server.port) as load:

@@ -120,6 +120,64 @@ def test_a_worker_and_a_leader_tell_their_stacks_when_asked(flow: Path) -> None:
         assert server.stop() == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2])
+def test_every_other_signal_ends_the_master_and_everything_with_it(number: signal.Signals, flow: Path) -> None:
+    with instance(flow) as server:
+        family = [server.ready().leader(), *server.workers()]
+        server.signal(number)
+        assert server.exit_code(within_s=5) == -number
+        eventually(lambda: not any(map(alive, family)), within_s=2, why="nothing should be left")
+
+
+def test_a_stopped_worker_is_replaced_and_killed(flow: Path) -> None:
+    with instance(flow, "--stuck-after-s=3") as server:
+        victim, other = server.ready().workers()
+        os.kill(victim, signal.SIGSTOP)
+        eventually(lambda: not alive(victim), within_s=10, why="it should be killed once it is missed")
+        assert server.log().index("worker pid", server.log().index("has not beaten")) > 0
+        assert other in server.workers() and len(server.workers()) == 2
+        assert server.ask()[0] == 200
+        assert server.stop() == 0
+
+
+def test_the_second_signal_during_a_reload_means_now(flow: Path) -> None:
+    with instance(flow) as server:
+        lost = server.ready().asking("wait:30")
+        wait_until_running(flow, "wait:30")
+        act = flow / "act.py"
+        act.write_text(act.read_text() + "time.sleep(60)\n")
+        server.signal(signal.SIGHUP)
+        eventually(lambda: len(imported_by(flow)) == 2, within_s=10, why="the new generation should be compiling")
+        server.signal(signal.SIGTERM)
+        eventually(lambda: "asked to stop" in server.log(), within_s=5, why="it should be draining")
+        server.signal(signal.SIGINT)
+        assert server.exit_code(within_s=5) == 0
+        assert isinstance(lost.exception(1), OSError)
+
+
+def test_a_reload_beside_three_generations_waits(flow: Path) -> None:
+    with instance(flow) as server:
+        server.ready()
+        held, workers = [], []
+        for generation in (2, 3):
+            what = f"wait:30.{generation}"
+            held.append(server.asking(what))
+            workers.append(wait_until_running(flow, what))
+            server.signal(signal.SIGHUP)
+            server.ready(generation)
+        server.signal(signal.SIGHUP)
+        waits = "the reload waits until an old generation has finished"
+        eventually(lambda: waits in server.log(), within_s=5, why="there is no room for a fourth")
+        assert "generation 4" not in server.log()
+        os.kill(workers[0], signal.SIGKILL)
+        server.ready(4)
+        assert isinstance(held[0].exception(5), OSError) and not held[1].done()
+        server.signal(signal.SIGTERM)
+        eventually(lambda: "asked to stop" in server.log(), within_s=5, why="it should be draining")
+        server.signal(signal.SIGINT)
+        assert server.exit_code(within_s=5) == 0
+
+
 def test_workers_of_a_stopped_leader_serve_on(flow: Path) -> None:
     with instance(flow) as server:
         leader = server.ready().leader()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import signal
 from pathlib import Path
@@ -35,6 +36,16 @@ def test_it_dies_when_the_master_is_killed(tmp_path: Path):
         ((_, pid),) = stubs(server)
         server.process.kill()
         eventually(lambda: not alive(pid), within_s=5, why="the stub outlived the master")
+
+
+def test_it_dies_with_its_leader_and_the_next_one_has_another(tmp_path: Path):
+    with serving(write_flow(tmp_path), "--stub-llm", "--workers", "1") as server:
+        ((_, pid),) = stubs(server)
+        [leader] = re.findall(r"leader pid (\d+): started", server.log)
+        os.kill(int(leader), signal.SIGKILL)
+        eventually(lambda: not alive(pid), within_s=5, why="the stub outlived its leader")
+        eventually(lambda: "generation 2: 1 workers ready" in server.log, within_s=20, why="no second generation")
+        assert alive(stubs(server)[1][1])
 
 
 def test_every_generation_has_its_own(tmp_path: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -130,9 +131,13 @@ def told(server: Instance) -> int:
 def test_leaders_that_keep_dying_end_the_instance(flow: Path) -> None:
     """Each comes back later than the one before; in the end whoever runs the container shall know."""
     with instance(flow) as server:
+        killed_s = 0.0
         for generation in range(1, 7):
             server.ready(generation)
+            if generation > 2:
+                assert time.monotonic() - killed_s > 0.1 * 2 ** (generation - 3), "it should have paused before"
             os.kill(server.leader(), signal.SIGKILL)
+            killed_s = time.monotonic()
         assert server.exit_code() == 6
         assert "6 leaders died within 60 s" in server.log()
 

@@ -108,7 +108,11 @@ def test_a_stuck_worker_tells_its_stack_and_is_replaced(flow: Path) -> None:
             lost.result(15)
         eventually(lambda: len(server.workers()) == 2, within_s=5, why="there should be two workers again")
         assert len(set(server.workers()) & set(before)) == 1
-        assert "has not beaten for" in server.log() and "act.py" in server.log()
+        told = ["has not beaten for", "act.py", "ready", "killed: has not beaten"]
+        rest = server.log()
+        for text in told:  # the stack, then the replacement, and only then the end
+            _, found, rest = rest.partition(text)
+            assert found, (text, server.log())
         assert server.stop() == 0
 
 
