@@ -38,7 +38,7 @@ def shown(columns: int, *args: str) -> str:
 @pytest.mark.parametrize("columns", [40, 120])
 def test_a_terminal_shows_one_line_that_is_drawn_over(tmp_path, columns):
     with puppet(answering(OK)) as server:
-        asked = (server.url, *DATA, "--rate", "50", "--duration", "2s", "--out", str(tmp_path))
+        asked = (server.url, *DATA, "--rate", "50", "--duration", "1600ms", "--out", str(tmp_path))
         sent = shown(columns, *asked)
     _, *lines = sent.split("\r\x1b[2K")
     assert len(lines) >= 3
@@ -52,7 +52,7 @@ def test_a_terminal_shows_one_line_that_is_drawn_over(tmp_path, columns):
 
 def test_elsewhere_only_the_place_of_the_record_is_told(tmp_path):
     with puppet(answering(OK)) as server:
-        argv = (sys.executable, "-m", "bench", "run", server.url, *DATA, "--rate", "50", "--duration", "1s")
+        argv = (sys.executable, "-m", "bench", "run", server.url, *DATA, "--rate", "50", "--duration", "300ms")
         done = subprocess.run(
             (*argv, "--out", str(tmp_path)), cwd=CHECKOUT, capture_output=True, text=True, check=False
         )

@@ -298,6 +298,11 @@ def test_a_record_tells_no_secret(load):
     assert summary["header"]["headers"] == ["X-Token", "Authorization"]
 
 
+def test_a_server_that_is_not_ready_in_time_is_told(load):
+    said = refused(load, "--command", "sleep 60 {port}", *DATA, "--users", "1", "--ready-within", "200ms")
+    assert "sleep was not ready within 0.2 s" in said
+
+
 def test_localhost_is_whichever_address_answers(load):
     with puppet(answering(OK)) as server:
         _, summary = load(f"http://localhost:{server.port}", *DATA, "--users", "1", "--count", "2").finish()
