@@ -57,6 +57,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     out: Path = Path("trials")
 
 
+INTERRUPTED = "it was interrupted"  # in the reason of a partial record
+UNWRITTEN = "the record could not be written"
 Say = Callable[[str], None]
 Handler = Callable[[int, FrameType | None], object]
 
@@ -94,9 +96,9 @@ def _record(fleet: Fleet, writer: Writer, server: Server | None, line: Live, sto
     began_s, used_s = time.monotonic(), time.process_time()
     try:
         _listen(fleet, writer, server, line, stops)
-        reasons = [*fleet.voids, *(["it was interrupted"] if stops else [])]
+        reasons = [*fleet.voids, *([INTERRUPTED] if stops else [])]
     except DiskProblem as problem:
-        reasons = [f"the record could not be written: {problem}"]
+        reasons = [f"{UNWRITTEN}: {problem}"]
     line.clear()
     return End(
         complete=not reasons,

@@ -11,10 +11,11 @@ import msgspec
 from .. import systems
 from ..durations import written
 from ..mistake import Mistake
-from ..recorder import read
+from ..recorder import DiskProblem, read
 from ..schedule import Closed, Load, Open, Segment, Shape, Spacing, Span
 from ..server import Server, leash
 from ..trial import Summary, Trial, run, summarise
+from ..trial.run import INTERRUPTED, UNWRITTEN
 from ..tuner import Facts, Goal, Score, Setting, Step
 from ..tuner.goal import Seen
 from ..tuner.model import CROWDS, calibrate, forecast, is_limited
@@ -55,15 +56,20 @@ class Site(msgspec.Struct, frozen=True):
         return Server(msgspec.structs.replace(launch, argv=(*leash(), *launch.argv)))
 
     def load(self, server: Server, load: Load, span: Span, seed: int) -> tuple[Summary, str]:
-        """One load. One that is void is done again. Raises Interrupted, and Void if it stays so."""
+        """One load. One that is void is done again.
+
+        Raises Interrupted, DiskProblem, and Void if it stays so.
+        """
         trial = Trial(
             url=server.address, load=load, span=span, seed=seed, bodies=self.bodies, out=self.folder / "loads"
         )
         for _ in range(VOID_REPEATS):
             file = run(trial, lambda _: None)
             summary = summarise(read(file))
-            if not summary.complete and not summary.voids:
+            if INTERRUPTED in summary.reason:
                 raise Interrupted
+            if UNWRITTEN in summary.reason:
+                raise DiskProblem(summary.reason)
             if not summary.voids:
                 return summary, file.name
             file.unlink()

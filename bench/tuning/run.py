@@ -10,6 +10,7 @@ from .. import machine
 from ..durations import written
 from ..mistake import Mistake
 from ..part import Say
+from ..recorder import DiskProblem
 from ..tuner import Step, step
 from .flow_files import changed, digests, lasting
 from .measure import Interrupted, Site, look, measure, told
@@ -46,6 +47,9 @@ def tune(question: Question, site: Site, say: Say) -> Tuning:
             tuning.save(site.folder)
     except (Interrupted, KeyboardInterrupt):
         say(f"stopped; {len(tuning.trials)} trials are in {site.folder / NAME}: the same command goes on")
+    except (DiskProblem, OSError):
+        say(f"what was kept is in {site.folder / NAME}: once this is mended, the same command goes on")
+        raise
     return tuning
 
 

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from bench.recorder import DiskProblem
+from bench.schedule import Closed, Span
 from bench.tuner import Goal, Limit, Setting
 from bench.tuner.goal import Seen
-from bench.tuning.measure import score
+from bench.tuning import measure as tuning_measure
+from bench.tuning.measure import VOID_REPEATS, Interrupted, Site, Void, score
 from bench.tuning.record import LoadRecord
 
 SETTING = Setting(2, 4, 16)
@@ -48,3 +53,30 @@ def test_at_a_wanted_rate(missed, goodput):
     goal = Goal((Limit("95", 2.0),), 0.2, rate_per_s=100)
     found = score(goal, SETTING, [load(100, *missed, answered=95)], 7)
     assert (found.goodput_per_s, found.reached) == (goodput, not missed)
+
+
+@pytest.mark.parametrize(
+    ("reason", "voids", "raised"),
+    [
+        ("it was interrupted", [], Interrupted),
+        ("a generator died; it was interrupted", ["a generator died"], Interrupted),  # not loaded once more
+        ("the record could not be written: a.pftrial: No space left on device", [], DiskProblem),
+        ("", ["late"], Void),
+    ],
+)
+def test_a_load_that_was_cut_short_says_by_what(reason, voids, raised, tmp_path, monkeypatch):
+    told = SimpleNamespace(reason=reason, voids=voids, complete=not reason)
+    loads = []
+
+    def run(trial, say):
+        loads.append(trial)
+        (tmp_path / "a.pftrial").touch()
+        return tmp_path / "a.pftrial"
+
+    for name, fake in (("run", run), ("read", lambda path: path), ("summarise", lambda record: told)):
+        monkeypatch.setattr(tuning_measure, name, fake)
+    monkeypatch.setattr(tuning_measure.time, "sleep", lambda seconds: None)
+    server = SimpleNamespace(address="http://127.0.0.1:1")
+    with pytest.raises(raised, match="No space" if raised is DiskProblem else None):
+        Site(tmp_path, (), None, 2, 1.0, 0, tmp_path).load(server, Closed(1), Span(0, count=1), 0)
+    assert len(loads) == (VOID_REPEATS if raised is Void else 1)
