@@ -27,7 +27,7 @@ from process.faults.connection import Address, Connection
 from process.faults.schedule import Faults
 from process.faults.server import Certificates, Server
 from process.faults.steps import Notes
-from process.faults.verdict import judge, numbers_disagree, table
+from process.faults.verdict import judge, numbers_disagree, table, unseen
 
 CAPACITY = 8
 WORKERS = 2  # of one thread each: most requests that need a slot wait in the line, and many are handed over
@@ -60,7 +60,7 @@ async def campaign(duration_s: float, seed: int, folder: Path, *, tls: bool) -> 
         if left := server.left():
             wrong.append(f"processes are left: {left}")
         told = table(load.requests, faults.events, verdict, began_s, seed)
-        return told, [*verdict.violations, *wrong]
+        return told, [*verdict.violations, *unseen(load.requests, verdict), *wrong]
     except BaseException:
         sys.stderr.write(server.log[-20_000:])
         raise

@@ -10,7 +10,7 @@ from process.faults.client import Request, judge_answer, judge_cut
 from process.faults.connection import Answer, Broken
 from process.faults.schedule import Event
 from process.faults.steps import Notes
-from process.faults.verdict import HANDED_OVER, HELD, judge, numbers_disagree
+from process.faults.verdict import HANDED_OVER, HELD, judge, numbers_disagree, unseen
 
 END = "tcp:40000"
 KILL = Event(10.0, "kill worker", pids=(77,), held={77: frozenset({END})}, until_s=10.1)
@@ -67,6 +67,13 @@ def test_what_no_kill_explains_is_a_violation(request_: Request, events: list[Ev
     notes = Notes({"r": ran}, {"r": ran})
     (violation,) = judge([request_], events, notes, log="").violations
     assert said in violation
+
+
+@pytest.mark.parametrize(("begun", "said"), [(78, []), (0, ["no answer came through another worker: ('TCP', False)"])])
+def test_a_campaign_without_hand_overs_shows_nothing(begun: int, said: list[str]) -> None:
+    answered = replace(LOST, outcome="answered", pid=78)
+    verdict = judge([answered], [], Notes({"r": 78}, {"r": begun} if begun else {}), log="")
+    assert not verdict.violations and unseen([answered], verdict) == said
 
 
 def test_what_ran_twice_is_a_violation_wherever() -> None:

@@ -27,6 +27,7 @@ class Verdict:
 
     causes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+    handed_over: Counter[tuple[str, bool]] = field(default_factory=Counter)  # answered through another worker, by kind
 
 
 def judge(requests: list[Request], events: list[Event], notes: Notes, log: str) -> Verdict:
@@ -48,7 +49,7 @@ def judge(requests: list[Request], events: list[Event], notes: Notes, log: str) 
         if request.pid and request.pid != pid:
             verdict.violations.append(f"ran in {pid}, but says otherwise: {request}")
         elif request.outcome in ("answered", "full", "left"):
-            continue
+            verdict.handed_over[_kind(request)] += request.outcome == "answered" and begun != 0
         elif request.outcome not in ("lost", "cut"):
             verdict.violations.append(f"{request.outcome}: {request}")
         elif holder := _holder(request, events, killed):
@@ -62,6 +63,17 @@ def judge(requests: list[Request], events: list[Event], notes: Notes, log: str) 
         else:
             verdict.violations.append(f"lost without a kill or a word, ran in {pid}, begun in {begun}: {request}")
     return verdict
+
+
+def unseen(requests: list[Request], verdict: Verdict) -> list[str]:
+    """What has not happened, so that the campaign shows nothing of it."""
+    kinds = sorted({_kind(request) for request in requests})
+    return [f"no answer came through another worker: {kind}" for kind in kinds if not verdict.handed_over[kind]]
+
+
+def _kind(request: Request) -> tuple[str, bool]:
+    """What it came over, and whether it wanted a stream."""
+    return request.over, bool(request.events)
 
 
 def _holder(request: Request, events: list[Event], killed: dict[int, str]) -> int:
@@ -128,7 +140,7 @@ def table(requests: list[Request], events: list[Event], verdict: Verdict, began_
     for what, count in sorted(Counter(event.what for event in events).items()):
         took = [event.recovered_s for event in events if event.what == what]
         lines.append(f"| {what} | {count} | {median(took):.2f} s, {max(took):.2f} s |")
-    lines += ["", *_steps(events), "", *_requests(requests)]
+    lines += ["", *_steps(events), "", *_requests(requests, verdict)]
     lines += ["", *_causes(verdict), "", f"violations: {len(verdict.violations)}"]
     return "\n".join(lines)
 
@@ -143,15 +155,17 @@ def _steps(events: list[Event]) -> list[str]:
     return lines
 
 
-def _requests(requests: list[Request]) -> list[str]:
+def _requests(requests: list[Request], verdict: Verdict) -> list[str]:
     """What became of them, by the kind of connection and of answer."""
-    kinds = sorted({(request.over, bool(request.events)) for request in requests})
+    kinds = sorted({_kind(request) for request in requests})
     names = [f"{over}{', streams' if streams else ''}" for over, streams in kinds]
     lines = [f"| requests | {' | '.join(names)} |", "|---" * (1 + len(kinds)) + "|"]
-    counts = Counter((request.outcome, request.over, bool(request.events)) for request in requests)
+    counts = Counter((request.outcome, *_kind(request)) for request in requests)
     for outcome in sorted({request.outcome for request in requests}):
         lines.append(f"| {outcome} | {' | '.join(str(counts[outcome, *kind]) for kind in kinds)} |")
-    took_s = {kind: [r.ended_s - r.sent_s for r in requests if (r.over, bool(r.events)) == kind] for kind in kinds}
+    handed_over = [str(verdict.handed_over[kind]) for kind in kinds]
+    lines.append(f"| answered through another worker | {' | '.join(handed_over)} |")
+    took_s = {kind: [r.ended_s - r.sent_s for r in requests if _kind(r) == kind] for kind in kinds}
     lines.append(f"| longest, in s | {' | '.join(f'{max(took_s[kind]):.1f}' for kind in kinds)} |")
     return lines
 
