@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -191,6 +192,8 @@ def _trial(
     if min(connections, max_in_flight) < generators:
         raise Mistake(f"--connections and --max-in-flight must give each of {generators} generators at least one")
     load, span = _when(warm_up=warm_up, **when)  # type: ignore[arg-type]
+    if isinstance(load, Closed) and load.users < generators:
+        raise Mistake(f"--users must give each of {generators} generators at least one")
     launch = None
     if command:
         launch = launches.command(command)
@@ -240,6 +243,8 @@ def _when(
         raise Mistake("say how requests come: one of --rate, --trace, --users")
     if duration is not None and count is not None:
         raise Mistake("--duration and --count exclude each other")
+    if not math.isfinite(speed):
+        raise Mistake(f"--speed {speed}: that is no speed")
     if trace is not None:
         return read_trace(trace, speed), Span(warm_up, duration, count)
     length_s = duration if duration is not None or count is not None else DEFAULT_LENGTH_S
