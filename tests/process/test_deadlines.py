@@ -194,7 +194,7 @@ def test_a_blocking_step_that_goes_on_for_nobody_is_followed_by_no_other(tmp_pat
     (flow / "flow.dag.yaml").write_text(CHAIN)
     (flow / "sooner.py").write_text(COMMON + SOONER)
     (flow / "later.py").write_text(COMMON + LATER)
-    with serving(flow, "--workers=1", "--threads=1", "--request-timeout-ms=2000", "--expose-admin") as server:
+    with serving(flow, "--workers=1", "--threads=1", "--request-timeout-ms=1000", "--expose-admin") as server:
         client = Client(server.port)
         client.send(request("gone"))
         eventually(lambda: "sooner began: gone" in notes(flow), within_s=5, why="it should run")

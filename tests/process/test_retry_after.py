@@ -11,8 +11,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from eventually import eventually
 from serving import Server, serving, write_flow
 
@@ -122,9 +120,8 @@ def test_of_a_burst_after_silence(tmp_path: Path) -> None:
         assert off(server, filled) < FEW
 
 
-@pytest.mark.parametrize("kind", ["async", "stream"])
-def test_of_requests_that_come_evenly(kind: str, tmp_path: Path) -> None:
-    with running(tmp_path, kind) as server:
+def test_of_streams_that_come_evenly(tmp_path: Path) -> None:
+    with running(tmp_path, "stream") as server:
         assert ask(server, TAKES_S) == 200
         filled = Filled(server)
         for number in range(PLACES):

@@ -138,7 +138,7 @@ def is_lost(client: Client) -> bool:
 
 
 def test_a_burst_is_spread_evenly_and_stays_so_while_workers_are_recycled(flow: Path) -> None:
-    flags = "--workers=4", "--max-concurrent-requests=64", "--max-requests=150"
+    flags = "--workers=4", "--max-concurrent-requests=64", "--max-requests=80"
     with contextlib.ExitStack() as stack, instance(flow, *flags) as server:
         eventually(lambda: "4 workers ready" in server.log(), within_s=20, why="it should get ready")
         clients = [Client(server.port) for _ in range(64)]
@@ -150,7 +150,7 @@ def test_a_burst_is_spread_evenly_and_stays_so_while_workers_are_recycled(flow: 
             pids_of_all(clients)
             return server.log().count("(leaving): exited")
 
-        eventually(lambda: recycled() >= 2, within_s=40, why="workers should be recycled")
+        eventually(lambda: recycled() >= 1, within_s=40, why="a worker should be recycled")
         eventually(lambda: is_even(clients, 4), within_s=10, why="64 connections should be 16 a worker again")
 
 

@@ -120,39 +120,23 @@ def test_a_worker_and_a_leader_tell_their_stacks_when_asked(flow: Path) -> None:
         assert server.stop() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2])
-def test_every_other_signal_ends_the_master_and_everything_with_it(number: signal.Signals, flow: Path) -> None:
+def test_every_other_signal_ends_the_master_and_everything_with_it(flow: Path) -> None:
     with instance(flow) as server:
         family = [server.ready().leader(), *server.workers()]
-        server.signal(number)
-        assert server.exit_code(within_s=5) == -number
+        server.signal(signal.SIGUSR2)  # which its children answer with their stacks
+        assert server.exit_code(within_s=5) == -signal.SIGUSR2
         eventually(lambda: not any(map(alive, family)), within_s=2, why="nothing should be left")
 
 
 def test_a_stopped_worker_is_replaced_and_killed(flow: Path) -> None:
-    with instance(flow, "--stuck-after-s=3") as server:
+    with instance(flow, "--stuck-after-s=2") as server:
         victim, other = server.ready().workers()
         os.kill(victim, signal.SIGSTOP)
         eventually(lambda: not alive(victim), within_s=10, why="it should be killed once it is missed")
-        assert server.log().index("worker pid", server.log().index("has not beaten")) > 0
+        assert "killed: has not beaten" in server.log()
         assert other in server.workers() and len(server.workers()) == 2
         assert server.ask()[0] == 200
         assert server.stop() == 0
-
-
-def test_the_second_signal_during_a_reload_means_now(flow: Path) -> None:
-    with instance(flow) as server:
-        lost = server.ready().asking("wait:30")
-        wait_until_running(flow, "wait:30")
-        act = flow / "act.py"
-        act.write_text(act.read_text() + "time.sleep(60)\n")
-        server.signal(signal.SIGHUP)
-        eventually(lambda: len(imported_by(flow)) == 2, within_s=10, why="the new generation should be compiling")
-        server.signal(signal.SIGTERM)
-        eventually(lambda: "asked to stop" in server.log(), within_s=5, why="it should be draining")
-        server.signal(signal.SIGINT)
-        assert server.exit_code(within_s=5) == 0
-        assert isinstance(lost.exception(1), OSError)
 
 
 def test_a_reload_beside_three_generations_waits(flow: Path) -> None:

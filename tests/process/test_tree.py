@@ -16,6 +16,7 @@ import pytest
 
 from eventually import eventually
 from instance import Instance, alive, children, imported_by, instance, wait_until_running, write_flow
+from load import REQUEST, Client
 
 
 @pytest.fixture
@@ -185,6 +186,23 @@ def test_while_it_drains_new_connections_are_refused(flow: Path) -> None:
         eventually(lambda: not server.listens(), within_s=1, why="nobody should listen any more")
         assert not request.done()
         assert server.exit_code() == 0
+
+
+def test_while_it_drains_a_request_on_a_live_connection_is_answered_503(flow: Path) -> None:
+    with instance(flow) as server:
+        client = Client(server.ready().port)
+        client.send(REQUEST[:30])  # live: half a head is there
+        held = server.asking("wait:1.5")
+        wait_until_running(flow, "wait:1.5")
+        server.signal(signal.SIGTERM)
+        eventually(lambda: not server.listens(), within_s=1, why="it should be draining")
+        client.send(REQUEST[30:])
+        status = client.answer()
+        client.close()
+        assert status == 503
+        assert b"retry-after: 1" in client.head.lower() and b"connection: close" in client.head.lower()
+        assert server.exit_code() == 0
+        assert held.result(1)[0] == 200
 
 
 def test_idle_and_silent_connections_do_not_hold_the_drain_up(flow: Path) -> None:

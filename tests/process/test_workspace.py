@@ -176,6 +176,13 @@ def test_denied_access_is_waited_out_and_requests_are_told(flow: Path, cloud: Az
         assert server.stop() == 0
 
 
+def test_a_stop_while_access_is_waited_for(flow: Path, cloud: Azure) -> None:
+    cloud.status = 403
+    with serving(flow, "--workers", "1", environment=cloud.environment()) as server:
+        assert server.score({"text": "x"}).status == 400
+        assert server.stop() == 0
+
+
 def test_denied_access_without_preload(flow: Path, cloud: Azure) -> None:
     cloud.status = 403
     with serving(flow, "--workers", "1", "--no-preload", environment=cloud.environment()) as server:
