@@ -20,6 +20,9 @@ def seconds(text: str) -> float:
 
 def written(length_s: float) -> str:
     """A length of time for a reader: three digits, and the unit that suits it."""
+    length_s = float(f"{length_s:.3g}")  # first, so that 999.9 ms are a second
+    if length_s >= 7200:
+        return f"{length_s / 3600:.3g} h"
     if length_s >= 120:
         return f"{length_s / 60:.3g} min"
     if length_s >= 1:

@@ -185,7 +185,7 @@ def _usl(usl: Usl) -> list[Lines | Table]:
 def _day(plan: Plan) -> list[Lines | Table]:
     day = plan.day
     assert day is not None
-    rows = [(written(hour.begin_s), _figure(hour.peak_per_s), str(hour.instances)) for hour in day.hours]
+    rows = [(f"{hour.begin_s / 3600:.0f} h", _figure(hour.peak_per_s), str(hour.instances)) for hour in day.hours]
     lines = [
         f"{day.requests:,} requests in {written(day.lasted_s)}; busiest minute {_rate(day.busiest_minute_per_s)}"
         + (f", busiest second {_rate(day.busiest_second_per_s)}" if day.busiest_second_per_s else ""),
@@ -203,10 +203,13 @@ def _day(plan: Plan) -> list[Lines | Table]:
 
 def _autoscaled(found: Autoscaled) -> str:
     """An autoscaler on the rate alone, and what makes it do."""
-    short = "is never short"
-    if found.short_minutes:
-        short = f"is short in {found.short_minutes} minutes; with never fewer than {found.floor} it is not"
-    return f"by an autoscaler on the rate {found.instance_hours:.0f} instance hours: it {short}"
+    takes = f"takes {found.instance_hours:.0f} instance hours"
+    if not found.short_minutes:
+        return f"an autoscaler on the rate is never short, and {takes}"
+    return (
+        f"an autoscaler on the rate is short in {found.short_minutes} minutes; with never fewer than {found.floor} "
+        f"instances it is not, and {takes}"
+    )
 
 
 _MACHINES = (

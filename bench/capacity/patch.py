@@ -118,8 +118,9 @@ def _inside_target(plan: Plan) -> int:
 
 
 def _replicas(plan: Plan) -> tuple[int, int]:
-    """The fewest and the most."""
-    least = plan.question.safety.least
+    """The fewest, of which the lag of scaling out is told by the day, and the most."""
+    autoscaled = plan.day.autoscaled if plan.day else None
+    least = autoscaled.floor if autoscaled else plan.question.safety.least
     most = plan.fleet.instances if plan.fleet else least
     return min(most, least), most
 

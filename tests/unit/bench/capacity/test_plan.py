@@ -102,7 +102,11 @@ def test_a_day_has_hours_a_lag_and_an_autoscaler():
     assert answer.fleet.per_s == 200 and [hour.peak_per_s for hour in answer.day.hours] == [20, 200, 200]
     assert answer.day.rises_per_s == 180 and answer.day.autoscaled.short_minutes == 16
     words = page.text(answer)
-    assert "is short in 16 minutes; with never fewer than " in words and "busiest second" not in words
+    assert (
+        "is short in 16 minutes; with never fewer than " in words
+        and "from  peak" in words
+        and "busiest second" not in words
+    )
 
 
 @pytest.mark.parametrize("count, cores", [(3, 2), (7, 4)])
@@ -258,6 +262,15 @@ def test_what_kubernetes_is_told(autoscaler):
     else:
         told = spec["minReplicas"], spec["maxReplicas"], int(spec["metrics"][0]["pods"]["target"]["averageValue"])
     assert told == (3, answer.fleet.instances, target)
+
+
+def test_replicas_that_must_always_run_are_the_days():
+    minutes = [20.0] * 60 + [200.0] * 60
+    answer = ask(traffic=Traffic.of_rates(minutes, 60), lag_s=3 * 60)
+    _, scaler = yaml.safe_load_all(patch.kubernetes_yaml(answer, "flow"))
+    floor = answer.day.autoscaled.floor
+    assert 3 < floor <= answer.fleet.instances
+    assert (scaler["spec"]["minReplicaCount"], scaler["spec"]["maxReplicaCount"]) == (floor, answer.fleet.instances)
 
 
 def test_memory_that_is_not_known_is_not_made_up():
