@@ -19,13 +19,14 @@ def test_lengths_for_a_reader(length_s, text):
 
 
 @pytest.mark.parametrize(
-    "text, length_s", [("500ms", 0.5), (" 30s ", 30), ("2m", 120), ("1h", 3600), ("7", 7), (".5s", 0.5)]
+    "text, length_s",
+    [("500ms", 0.5), (" 30s ", 30), ("2m", 120), ("1h", 3600), ("7d", 604_800), ("7", 7), (".5s", 0.5)],
 )
 def test_lengths_as_people_write_them(text, length_s):
     assert seconds(text) == length_s
 
 
-@pytest.mark.parametrize("text", ["", "s", "-1s", "1d", "1 2s", "nan", "inf"])
+@pytest.mark.parametrize("text", ["", "s", "-1s", "1w", "1 2s", "nan", "inf"])
 def test_what_is_no_length(text):
     with pytest.raises(Mistake):
         seconds(text)
