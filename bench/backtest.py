@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import datetime
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -37,7 +39,6 @@ COMPUTED = 150_000
 REFUSALS = 0.01
 LASTS_S = 11.0
 CALM_S = 10.0
-BUSY_S = 3.0
 SYSTEM = "capacity"
 
 
@@ -50,6 +51,7 @@ class Flow(msgspec.Struct, frozen=True):
     calm_per_s: float  # at which requests are alone
     patience: float  # the promise: p95 within so many times the p95 of a request alone
     shapes: Sequence[tuple[int, int, int]]  # workers, threads, places
+    repeats: int = 1  # of each trial that is held against the forecast; the middle one counts
 
 
 FLOWS = (
@@ -58,19 +60,22 @@ FLOWS = (
     Flow("sync I/O-bound", lambda home: flows.resting_about(home / "resting", *REST_S), given.ALL, 8, 3,
          [(1, 4, 12), (1, 8, 64), (2, 4, 16), (2, 8, 64)]),
     Flow("CPU-bound", lambda home: flows.computing(home / "computing", COMPUTED), given.ALL, 8, 5,
-         [(1, 1, 4), (1, 1, 16), (1, 2, 8), (1, 4, 32)]),
+         [(1, 1, 4), (1, 1, 16), (1, 2, 8), (1, 4, 32)], repeats=3),
 )  # fmt: skip
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What the forecast of a flow starts from: one calm trial, and the CPU of one with users for all it can hold."""
+    """What the forecast of a flow starts from: a trial with one user a worker.
+
+    Who asks again at once leaves a worker no time to fall idle: a core that wakes up for each request computes it
+    slower, and in times that differ more, than one that is kept busy.
+    """
 
     flow: str
     requests: int
     mean_s: float
     p95_s: float
     cpu_s: float
-    busy_cpu_s: float
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -87,13 +92,16 @@ class _Rig:
     def __init__(self, home: Path, stub: Server, lasts_s: float, say: Say) -> None:
         self.home, self.stub, self.lasts_s, self.say = home, stub, lasts_s, say
         self.written = {flow.name: flow.write(home) for flow in FLOWS}
+        self.cores = sorted(os.sched_getaffinity(0))  # the last is the generator's, the others are the servers'
         self.voids: list[str] = []
 
     @contextlib.contextmanager
     def serving(self, flow: Flow, shape: tuple[int, int, int]) -> Iterator[Server]:
         workers, threads, places = shape
         more = "--threads", str(threads), *connections_option(self.home)
-        with Server(systems.pfserve(self.written[flow.name], workers, places, *more)) as server:
+        with ExitStack() as stack:
+            with on(self.cores[:-1]):
+                server = stack.enter_context(Server(systems.pfserve(self.written[flow.name], workers, places, *more)))
             server.wait_ready()
             yield server
 
@@ -105,15 +113,15 @@ class _Rig:
 
     def crowd(self, server: Server, users: int, title: str) -> Path:
         """Users who ask again at once."""
-        span = Span(BUSY_S * WARM_UP / (1 - WARM_UP), BUSY_S)
+        span = Span(CALM_S * WARM_UP / (1 - WARM_UP), CALM_S)
         return self._run(server, Closed(users), span, 3, f"{title} by {users} users")
 
     def _run(self, server: Server, load: Load, span: Span, seed: int, title: str) -> Path:
         """One trial; what makes it unbelievable is noted."""
         before_s, began_s = self._others_s(server), time.monotonic()
-        record = run(
-            Trial(url=server.address, load=load, span=span, seed=seed, bodies=(BODY,), out=self.home), lambda _: None
-        )
+        trial = Trial(url=server.address, load=load, span=span, seed=seed, bodies=(BODY,), out=self.home)
+        with on(self.cores[-1:]):
+            record = whole(trial)
         summary = summarise(read(record))
         used_s = sum(use.cpu_s for use in summary.generators) + summary.recorder_cpu_s
         foreign = (self._others_s(server) - before_s - used_s) / (time.monotonic() - began_s)
@@ -134,7 +142,7 @@ def back_test(settings: Settings, say: Say) -> Part:
 
 
 def measure(folder: Path, lasts_s: float, say: Say) -> tuple[list[Judged], list[str]]:
-    """Calm and busy trials, the forecasts written to ``folder``, then the trials that they are held against."""
+    """Calm trials, the forecasts written to ``folder``, then the trials that they are held against."""
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
@@ -151,21 +159,37 @@ def measure(folder: Path, lasts_s: float, say: Say) -> tuple[list[Judged], list[
     return judged, rig.voids
 
 
+@contextlib.contextmanager
+def on(cores: Sequence[int]) -> Iterator[None]:
+    """What is started meanwhile stays on these cores; on all that there are if none are given."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def _calm(rig: _Rig, flow: Flow) -> tuple[Known, Demand]:
-    workers, threads, places = flow.shapes[-1]
-    users = workers * threads if flow.blocking == given.ALL else places
+    workers = flow.shapes[-1][0]
     with rig.serving(flow, flow.shapes[-1]) as server:
         rig.load(server, flow.calm_per_s, 1.0, 1, flow.name)  # the first requests of all pay for what is made once
-        calm, cpu_s = _with_cpu(server, lambda: rig.load(server, flow.calm_per_s, CALM_S, 2, flow.name))
-        _, busy_cpu_s = _with_cpu(server, lambda: rig.crowd(server, users, flow.name))
-    known = msgspec.structs.replace(from_records([calm]), cpu_s=cpu_s, busy_cpu_s=busy_cpu_s)
-    cpu = f"{cpu_s * 1e3:.2f} ms of CPU, {busy_cpu_s * 1e3:.2f} ms when busy"
-    rig.say(f"{flow.name}: {known.times.mean_s * 1e3:.1f} ms, {cpu}")
-    told = Known(flow.name, known.count, known.times.mean_s, known.times.percentile(95), cpu_s, busy_cpu_s)
+        calm, cpu_s = with_cpu(server, lambda: rig.crowd(server, workers, flow.name))
+    known = msgspec.structs.replace(from_records([calm]), cpu_s=cpu_s)
+    rig.say(f"{flow.name}: {known.times.mean_s * 1e3:.1f} ms, {cpu_s * 1e3:.2f} ms of CPU")
+    told = Known(flow.name, known.count, known.times.mean_s, known.times.percentile(95), cpu_s)
     return told, given.demand(known, flow.blocking, None)
 
 
-def _with_cpu(server: Server, load: Callable[[], Path]) -> tuple[Path, float]:
+def whole(trial: Trial) -> Path:
+    """The record of a trial that nobody stopped. Raises KeyboardInterrupt if somebody did."""
+    record = run(trial, lambda _: None)
+    if not (summary := summarise(read(record))).complete:
+        raise KeyboardInterrupt(summary.reason)
+    return record
+
+
+def with_cpu(server: Server, load: Callable[[], Path]) -> tuple[Path, float]:
     """The record, and the server's CPU for each success, the warm-up's too."""
     before_s = server.cpu_s()
     record = load()
@@ -184,13 +208,22 @@ def _foretell(flow: Flow, asks: Demand, shape: tuple[int, int, int], lasts_s: fl
 def _measured(rig: _Rig, flow: Flow, shape: tuple[int, int, int], said: Foretold) -> Judged:
     with rig.serving(flow, shape) as server:
         rig.load(server, flow.calm_per_s, 1.0, 1, said.name)
-        seen = [_seen(rig, server, said, at.per_s) for at in said.at]
-    judged = judge(said, seen)
+        rounds = [[_seen(rig, server, said, at.per_s) for at in said.at] for _ in range(flow.repeats)]
+    judged = judge(said, [middle(at) for at in zip(*rounds, strict=True)])
     rig.say(
         f"{said.name}: {judged.measured_per_s:.1f} requests/s measured, {said.per_s:.1f} forecast "
         f"({judged.rate_error:+.1%}); p95 {judged.p95_error:+.1%}; Azure's rule {judged.azure_error:+.0%}"
     )
     return judged
+
+
+def middle(repeats: Sequence[Seen]) -> Seen:
+    """Of trials at one rate. A core that something else stops for a moment is seen in one of them."""
+    p95_s, refusal_rate = (
+        statistics.median(figures)
+        for figures in zip(*((each.p95_s, each.refusal_rate) for each in repeats), strict=True)
+    )
+    return Seen(repeats[0].per_s, p95_s, refusal_rate)
 
 
 def _seen(rig: _Rig, server: Server, said: Foretold, per_s: float) -> Seen:

@@ -10,12 +10,13 @@ import functools
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 import msgspec
 
-from .backtest import CALM_S, FLOWS, MODEL_MS, Flow
+from .backtest import CALM_S, FLOWS, MODEL_MS, Flow, on, whole, with_cpu
 from .capacity import given, page
 from .capacity.azure import sku
 from .capacity.fleet import Safety, Spare
@@ -27,12 +28,12 @@ from .capacity_command import as_json
 from .recorder import read
 from .report import html, markdown, plans, trials, tuning
 from .report_command import json
-from .schedule import Open, Segment, Spacing, Span
+from .schedule import Closed, Load, Open, Segment, Spacing, Span
 from .schedule import Shape as Rates
 from .server import Server
 from .systems import pfserve
 from .throughput import BODY
-from .trial import Summary, Trial, run, summarise
+from .trial import Summary, Trial, summarise
 from .tuner import Goal, Limit, Space
 from .tuning import Question as Asked
 from .tuning import Tuning, tune
@@ -85,33 +86,43 @@ def _tuned(flow: Flow, written: Path, home: Path, slo: Slo) -> Tuning:
 def _example(flow: Flow, written: Path, home: Path, seconds: float) -> tuple[Named, Plan]:
     workers, threads, places = flow.shapes[-1]
     more = "--threads", str(threads), *connections_option(home)
-    with Server(pfserve(written, workers, places, *more)) as server:
+    cores = sorted(os.sched_getaffinity(0))  # the last is the generator's, the others are the server's
+    with ExitStack() as stack:
+        with on(cores[:-1]):
+            server = stack.enter_context(Server(pfserve(written, workers, places, *more)))
+        stack.enter_context(on(cores[-1:]))
         server.wait_ready()
-        before_s = server.cpu_s()
-        calm = _load(server, flow.calm_per_s, max(CALM_S, seconds), home)
-        question = _question(flow, server, calm, server.cpu_s() - before_s)
+        whole(_poisson(server, flow.calm_per_s, 1.0, home))  # the first requests of all pay for what is made once
+        calm, cpu_s = with_cpu(server, lambda: whole(_crowd(server, workers, max(CALM_S, seconds), home)))
+        question = _question(flow, server, calm, cpu_s)
         most = reach(question.demand, question.shape, question.slo).per_s.value
         rates = [most * share for share in SHARES] if most else []
-        records = [calm, *(_load(server, per_s, seconds, home) for per_s in rates)]
-    names = ["calm", *(f"{share:.0%} of the forecast" for share in SHARES)]
+        records = [calm, *(whole(_poisson(server, per_s, seconds, home)) for per_s in rates)]
+    names = [f"{workers} users", *(f"{share:.0%} of the forecast" for share in SHARES)]
     named = [(name, anonymous(summarise(read(record)))) for name, record in zip(names, records, strict=False)]
     return named, plan(question, datetime.datetime.now(datetime.UTC).date())
 
 
-def _load(server: Server, per_s: float, seconds: float, home: Path) -> Path:
+def _poisson(server: Server, per_s: float, seconds: float, home: Path) -> Trial:
     rates = Rates((Segment(WARM_UP_S + seconds, per_s, per_s),))
-    span = Span(WARM_UP_S, seconds)
-    asked = Trial(url=server.address, load=Open(rates, Spacing.POISSON), span=span, bodies=(BODY,), out=home)
-    return run(msgspec.structs.replace(asked, seed=round(per_s)), lambda _: None)
+    return _trial(server, Open(rates, Spacing.POISSON), seconds, home)
 
 
-def _question(flow: Flow, server: Server, calm: Path, used_s: float) -> Question:
-    """The calm trial is not of a server that it started itself, so CPU (``used_s``) and memory are read here."""
+def _crowd(server: Server, users: int, seconds: float, home: Path) -> Trial:
+    return _trial(server, Closed(users), seconds, home)
+
+
+def _trial(server: Server, load: Load, seconds: float, home: Path) -> Trial:
+    return Trial(url=server.address, load=load, span=Span(WARM_UP_S, seconds), seed=1, bodies=(BODY,), out=home)
+
+
+def _question(flow: Flow, server: Server, calm: Path, cpu_s: float) -> Question:
+    """The calm trial is not of a server that it started itself, so CPU and memory are told."""
     workers, threads, places = flow.shapes[-1]
     known = from_records([calm])
-    cpu_s = used_s / (known.count + flow.calm_per_s * WARM_UP_S)
-    known = msgspec.structs.replace(known, origin=f"{known.count:,} calm requests", memory_bytes=server.pss_bytes())
-    asks = given.demand(known, flow.blocking, cpu_s)
+    origin = f"{known.count:,} requests of {workers} users"
+    known = msgspec.structs.replace(known, origin=origin, cpu_s=cpu_s, memory_bytes=server.pss_bytes())
+    asks = given.demand(known, flow.blocking, None)
     found = [each for name in MACHINES if (each := sku(name))]
     return Question(
         given=known,

@@ -38,7 +38,11 @@ def goal_told(goal: Goal) -> str:
     limits = f"{', '.join(map(str, goal.limits))}, refused and failed together ≤ {goal.most_refused:.2%}"
     if goal.rate_per_s is None:
         return f"the most successes a second with {limits}"
-    return f"the least memory that serves {goal.rate_per_s:,.4g} requests/s with {limits}"
+    return f"the least memory that serves {_rate(goal.rate_per_s)} requests/s with {limits}"
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:,.0f}" if per_s >= 1000 else f"{per_s:.4g}"
 
 
 def _is_reached(verdict: Verdict) -> bool:
@@ -110,7 +114,7 @@ def _long(setting: Setting) -> str:
 def _nearest(tuning: Tuning, setting: Setting) -> str:
     loads = [load for trial in tuning.trials if trial.score.setting == setting for load in trial.loads]
     calmest = min(loads, key=lambda load: load.seen.rate_per_s)
-    return f"at {calmest.seen.rate_per_s:,.3g} requests/s {'; '.join(calmest.missed)}"
+    return f"at {_rate(calmest.seen.rate_per_s)} requests/s {'; '.join(calmest.missed)}"
 
 
 def _warnings(tuning: Tuning) -> list[str]:
@@ -221,7 +225,9 @@ def _over_rate(loads: Sequence[LoadRecord]) -> Plot:
         Axes("", "requests/s", rates, dots=True),
         Axes("requests/s offered", "latency, ms", times, dots=True, logarithmic=True),
     ]
-    return Plot("Over the offered rate", f"Each dot is a load, from {xs[0]:,.4g} to {xs[-1]:,.4g} requests/s.", axes)
+    return Plot(
+        "Over the offered rate", f"Each dot is a load, from {_rate(xs[0])} to {_rate(xs[-1])} requests/s.", axes
+    )
 
 
 def _what_if(tuning: Tuning, chosen: Setting) -> WhatIf:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from bench.cli import main
 from bench.report import html, markdown
 from bench.report.document import Heat
-from bench.report.tuning import document
+from bench.report.tuning import document, goal_told
 from bench.tuner import Goal, Limit
 from bench.tuner.step import Ending
 from tunings import FOUND, RULE, trial, tuning, verdict
@@ -25,6 +25,11 @@ def test_words():
         "95 % interval of 3 trials: 69.0 to 73.0. Ended because of this: its 95 % interval lies above all others.",
         "The documented rule (2 workers of 1 thread, C=4) gave 19.0 requests/s; this is 3.74 times as much.",
     ]
+
+
+@pytest.mark.parametrize(("per_s", "written"), [(0.5, "0.5"), (999.5, "999.5"), (12345.6, "12,346")])
+def test_a_rate_is_written_as_people_write_it(per_s, written):
+    assert f"serves {written} requests/s" in goal_told(Goal((Limit("95", 2.0),), 0.01, per_s))
 
 
 def test_what_gave_more_and_was_not_taken_is_told():
