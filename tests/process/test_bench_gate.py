@@ -86,7 +86,7 @@ COLD_STARTS = "P7", "--rounds", "7"  # of one line as many as can convince; they
 
 
 def test_a_start_that_takes_longer_is_a_regression(older: Path, examples: Path) -> None:
-    done = gate(older, examples, *COLD_STARTS, TEST_START_S="0.3")
+    done = gate(older, examples, *COLD_STARTS, TEST_START_S="1")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "async echo: cold start" in done.stdout
     assert "REGRESSED: chance gives this in less than one run of a hundred" in done.stdout
