@@ -18,6 +18,7 @@ from pfserve.admission.window import ServedWindow
 from pfserve.region import Region
 
 _NS = 1_000_000_000
+_SINCE = 1  # the last bit of what a worker tells: it is when its oldest request began, not when one should end
 _SUCCESS = 2  # of the ledger's outcomes
 
 
@@ -122,8 +123,12 @@ class Gate:
         return retry_after_s(self.inside(), self._capacity, served, over_s)
 
     def _tell_next_end(self, now_ns: int, ages_s: Sequence[float]) -> None:
-        own_s = next_end_s(ages_s, self._mean_s)
-        self._region.next_ends[self._seat] = 0 if own_s is None else now_ns + int(own_s * _NS)
+        if ages_s and self._mean_s is None:  # who reads it may know by then how long requests take
+            word = now_ns - int(ages_s[0] * _NS) | _SINCE
+        else:
+            own_s = next_end_s(ages_s, self._mean_s)
+            word = 0 if own_s is None else now_ns + int(own_s * _NS) & ~_SINCE
+        self._region.next_ends[self._seat] = word
 
     def _next_ends_s(self, now_ns: int) -> list[float]:
         """How long until the next request of each worker should end, of those that have told."""
@@ -131,9 +136,11 @@ class Gate:
         inside, waiting = max(self.inside(), 1), sum(len(line) for line in region.lines)
         running = max(inside - waiting, 0) / inside  # of those inside
         guesses = (
-            extrapolated_s((end_ns - now_ns) / _NS, held * running, self._mean_s)
-            for end_ns, held in zip(region.next_ends, self._tickets, strict=True)
-            if held and end_ns
+            next_end_s([(now_ns - word) / _NS], self._mean_s)
+            if word & _SINCE
+            else extrapolated_s((word - now_ns) / _NS, held * running, self._mean_s)
+            for word, held in zip(region.next_ends, self._tickets, strict=True)
+            if held and word
         )
         return [guess for guess in guesses if guess is not None]
 

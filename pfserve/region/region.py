@@ -56,8 +56,9 @@ class Region:
     * ``states`` - a :class:`SeatState`; its worker writes LIVE and DRAINING, its parent EMPTY and BOOTING;
     * ``pids``, ``generations`` - of the process on the seat, 0 for none; its parent writes;
     * ``epochs`` - raised whenever the seat is left; its parent writes, together with zeroed cells, under the lock;
-    * ``next_ends`` - monotonic nanoseconds when the next running request of the seat should end, a guess; 0 if none
-      runs; its worker writes it once a second, and when it refuses a request;
+    * ``next_ends`` - monotonic nanoseconds when the next running request of the seat should end, a guess; with the last
+      bit set it is when its oldest one began, if it does not know how long requests take; 0 if none runs; its worker
+      writes it once a second, and when it refuses a request;
     * ``served`` - requests answered by the seat since the instance started, all epochs; its worker writes;
     * ``busy`` - slots of the seat that are taken, and what is queued for them; its worker writes;
     * ``exhausted`` - whether its worker has no descriptor left for a connection; its worker writes;

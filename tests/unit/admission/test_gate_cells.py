@@ -107,6 +107,20 @@ def test_retry_after_is_when_the_first_of_all_requests_should_end(monkeypatch: p
     assert mine.retry_after_s([1.6, 1.1]) == pytest.approx(0.4)
 
 
+def test_retry_after_knows_how_long_requests_take_before_their_worker_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 50.0
+    monkeypatch.setattr("time.monotonic_ns", lambda: int(now_s * 1e9))
+    region = Region(capacity=1, seats=2)
+    runs, refuses = Gate(region, 0), Gate(region, 1)
+    assert runs.admit()
+    runs.tick(now_s, [0.5])
+    assert refuses.retry_after_s([]) == pytest.approx(0.5), "nothing has ended yet"
+    region.ledger.pages[1].count_scored(200, 2.0)
+    region.ledger.pages[1].flush()
+    now_s = 50.25
+    assert refuses.retry_after_s([]) == pytest.approx(1.25)
+
+
 def test_retry_after_counts_the_time_on_a_thread_not_in_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.monotonic", lambda: 50.0)
     monkeypatch.setattr("time.monotonic_ns", lambda: int(50.0e9))
